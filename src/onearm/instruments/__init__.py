@@ -6,7 +6,7 @@ dicts below are read by the study file: `INSTRUMENTS` makes a form, `DERIVATIONS
 
 from __future__ import annotations
 
-from onearm.instruments import egfr, sledai
+from onearm.instruments import egfr, proteinuria, sledai
 from onearm.instruments.instrument import Bounds, Derivation, Instrument, Question
 
 INSTRUMENTS: dict[str, Instrument] = {
@@ -20,6 +20,10 @@ DERIVATIONS: dict[str, Derivation] = {
     "egfr_ckd_epi_2009": egfr.DERIVATIONS["egfr_ckd_epi_2009"],
     "egfr_ckd_epi_2021": egfr.DERIVATIONS["egfr_ckd_epi_2021"],
     "egfr_schwartz_bedside": egfr.DERIVATIONS["egfr_schwartz_bedside"],
+    "upcr": proteinuria.DERIVATIONS["upcr"],
+    "upcr_from_24h": proteinuria.DERIVATIONS["upcr_from_24h"],
+    "protein_24h": proteinuria.DERIVATIONS["protein_24h"],
+    "protein_24h_from_upcr": proteinuria.DERIVATIONS["protein_24h_from_upcr"],
 }
 
 __all__ = ["DERIVATIONS", "INSTRUMENTS", "Bounds", "Derivation", "Instrument", "Question"]
