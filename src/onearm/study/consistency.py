@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
+from onearm.study.check_analyses import (
+    check_analyses,
+    check_baseline,
+    check_estimands,
+    check_measures,
+)
+from onearm.study.check_forms import (
+    check_forms,
+)
+from onearm.study.check_plan import (
+    check_comparators,
+    check_donor,
+    check_header,
+    check_ids,
+    check_outputs,
+    check_population,
+    check_product,
+    check_published,
+    check_safety,
+    check_schedule,
+)
+from onearm.study.checking import Check, Finding
 from onearm.study.model import Study
-from onearm.study.source import Path
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that does not fit together.
-
-    Attributes
-    ----------
-    path
-        Where in the study, as keys and places in lists.
-    message
-        What was found; what was expected; what to do.
-    about
-        The word that was not found or does not fit; empty for none.
-    offset
-        Characters into the value at ``path`` (a place inside a rule).
-    key
-        The fault is the key itself, not its value.
-    """
-
-    path: Path
-    message: str
-    about: str = ""
-    offset: int = 0
-    key: bool = False
+_PARTS: tuple[Callable[[Check], None], ...] = (
+    check_header,
+    check_ids,
+    check_population,
+    check_donor,
+    check_product,
+    check_schedule,
+    check_forms,
+    check_baseline,
+    check_estimands,
+    check_measures,
+    check_analyses,
+    check_safety,
+    check_comparators,
+    check_published,
+    check_outputs,
+)
 
 
 def check_study(study: Study) -> list[Finding]:
-    """Check every reference of one part of a study to another."""
-    return []
+    """Check every reference of one part of a study to another; all findings, in no order."""
+    check = Check(study)
+    for part in _PARTS:
+        part(check)
+    return check.findings

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from onearm.errors import StudyError
 from onearm.study.consistency import Finding, check_study
 from onearm.study.model import Study, shown
-from onearm.study.rules import nearest
 from onearm.study.source import Flaw, Node, Path, decode, read_tree
+from onearm.study.wording import offer
 
 
 def load_study(path: FilePath | str) -> Study:
@@ -53,7 +53,7 @@ def load_study(path: FilePath | str) -> Study:
 
 
 def parse_study(text: str, name: str) -> Study:
-    """Read a study from a text; ``name`` stands for the file in messages. See :func:`load_study`."""
+    """Read a study from a text as :func:`load_study` does; ``name`` stands for the file."""
     return _study(text.encode(), name, FilePath(name).name)
 
 
@@ -86,7 +86,7 @@ class _Placed:
         return cls(flaw.line, flaw.column, _path_words(root, flaw.path), flaw.message)
 
     def line_in(self, where: str) -> str:
-        """The message as a person reads it."""
+        """Write the message as a person reads it."""
         path = f"{self.path}: " if self.path else ""
         return f"{where}:{self.line}:{self.column}: {path}{self.message}"
 
@@ -146,7 +146,7 @@ def _by_place(path: Path) -> tuple[tuple[int, int | str], ...]:
 
 
 def _felled(fault: Mapping[str, Any], cut: Sequence[Path]) -> bool:
-    """A key reported missing because its flawed value was taken out."""
+    """Tell whether a key is missing only because its flawed value was taken out."""
     return fault["type"] == "missing" and tuple(fault["loc"]) in cut
 
 
@@ -185,7 +185,7 @@ def _caused(root: Node, finding: Finding, cut: Sequence[Path], lost: set[str]) -
 
 
 def _node(root: Node, path: Sequence[str | int]) -> Node:
-    """The node at a path, or the last one on the way to it."""
+    """Find the node at a path, or the last one on the way to it."""
     node = root
     for step in path:
         if isinstance(step, int) and node.kind == "list" and step < len(node.items):
@@ -198,7 +198,7 @@ def _node(root: Node, path: Sequence[str | int]) -> Node:
 
 
 def _original(root: Node, path: Path) -> Path:
-    """The path with the places in lists as written, whatever was cut since."""
+    """Give the path with the places in lists as written, whatever was cut since."""
     steps: list[str | int] = []
     for n, step in enumerate(path):
         node = _node(root, path[: n + 1])
@@ -219,6 +219,8 @@ def _path_words(root: Node, path: Path) -> str:
         name = node.keys.get("id") if node.kind == "map" else None
         written = getattr(name.value, "raw", name.value) if name else None
         words.append(f"{at} ({written})" if isinstance(written, str) else str(at))
+    if path and isinstance(path[-1], int) and _node(root, path).kind == "scalar":
+        words.pop()  # the line and column say which word of a plain list it is
     return ".".join(words)
 
 
@@ -275,19 +277,14 @@ def _advice(path: Path) -> str:
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
-    near = nearest(key, known)
-    if near:
-        return f"'{key}' is not a key here; did you mean {near}?; correct it or take it out"
-    return f"'{key}' is not a key here; the keys are {', '.join(known)}; correct it or take it out"
+    return f"'{key}' is not a key here; {offer(key, 'keys', known)}; correct it or take it out"
 
 
 def _not_permitted(found: object, expected: str) -> str:
     values = re.findall(r"'([^']*)'", expected)
-    near = nearest(str(found), values) if isinstance(found, str) else ""
-    hint = f"did you mean '{near}'?; " if near else ""
+    word = found if isinstance(found, str) else ""
     return (
-        f"{shown(found)} is not permitted here; {hint}it is one of {', '.join(values)}; "
-        "write one of these"
+        f"{shown(found)} is not permitted here; {offer(word, 'values', values)}; write one of these"
     )
 
 
@@ -304,7 +301,7 @@ def _inner(found: object) -> str:
 
 
 def _fields(path: Path) -> tuple[str, ...]:
-    """The keys permitted at a path, found by walking the model's own annotations."""
+    """List the keys permitted at a path, by walking the model's own annotations."""
     model: Any = Study
     for step in path:
         if isinstance(step, str):
@@ -316,7 +313,7 @@ def _fields(path: Path) -> tuple[str, ...]:
 
 
 def _part_of(annotation: Any) -> Any:
-    """The model inside an annotation such as ``tuple[Visit, ...]`` or ``Registration | None``."""
+    """Find the model in an annotation: ``tuple[Visit, ...]``, ``Registration | None``."""
     if hasattr(annotation, "model_fields"):
         return annotation
     inside = (_part_of(a) for a in getattr(annotation, "__args__", ()))

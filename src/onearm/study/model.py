@@ -74,7 +74,7 @@ class Words(Mapping[str, str]):
 def refuse(found: str, expected: str, todo: str) -> PydanticCustomError:
     """Build a fault of one value in words; braces are doubled because pydantic fills templates."""
     words = f"{found}; {expected}; {todo}"
-    return PydanticCustomError("onearm", words.replace("{", "{{").replace("}", "}}"))  # type: ignore[arg-type]
+    return PydanticCustomError("onearm", words.replace("{", "{{").replace("}", "}}"))
 
 
 def shown(value: object) -> str:
@@ -136,9 +136,10 @@ def _read_percent(value: object) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value) if isinstance(value, str) else None
     if not match or not 0 < float(match[1]) <= 100:
         raise refuse(
-            f"{shown(value)} is not a percentage", "a percentage such as 10 % is expected",
+            f"{shown(value)} is not a percentage",
+            "a percentage such as 10 % is expected",
             "write a number above 0 and at most 100, and the sign %",
-        )  # fmt: skip
+        )
     return float(match[1]) / 100
 
 
@@ -149,9 +150,10 @@ def _read_duration(value: object) -> Duration:
         return Duration(_read_text(value))
     except DateError:
         raise refuse(
-            f"{shown(value)} is not a duration", "ISO 8601 durations are P7D, P2W, P12M, P1Y",
+            f"{shown(value)} is not a duration",
+            "ISO 8601 durations are P7D, P2W, P12M, P1Y",
             "write P, a whole number and D, W, M or Y",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _read_date(value: object) -> PartialDate:
@@ -161,18 +163,20 @@ def _read_date(value: object) -> PartialDate:
         return PartialDate(_read_text(value))
     except DateError:
         raise refuse(
-            f"{shown(value)} is not a date", "dates are written 2017-06-03, 2017-06 or 2017",
+            f"{shown(value)} is not a date",
+            "dates are written 2017-06-03, 2017-06 or 2017",
             "correct it",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _read_name(value: object) -> str:
     text = _read_text(value)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,19}", text):
         raise refuse(
-            f"{shown(text)} cannot be an id here", "letters A to Z, digits and _ after a letter, "
-            "at most 20, because rules name it", "rename it",
-        )  # fmt: skip
+            f"{shown(text)} cannot be an id here",
+            "letters A to Z, digits and _ after a letter, at most 20, because rules name it",
+            "rename it",
+        )
     if keyword.iskeyword(text) or text.lower() in RESERVED:
         raise refuse(
             f"'{text}' is a word of the rule language", "an id is another word", "rename it"
@@ -184,9 +188,10 @@ def _read_id(value: object) -> str:
     text = _read_text(value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}", text):
         raise refuse(
-            f"{shown(text)} cannot be an id", "ids have letters A to Z, digits and . _ + -, "
-            "at most 40, no spaces", "rename it",
-        )  # fmt: skip
+            f"{shown(text)} cannot be an id",
+            "ids have letters A to Z, digits and . _ + -, at most 40, no spaces",
+            "rename it",
+        )
     return text
 
 
@@ -199,9 +204,10 @@ def _read_printed(value: object) -> str:
     text = _read_text(value)
     if not re.fullmatch(r"[<>≤≥]?\s?[-+−]?\d+([.,]\d+)*([eE][-+]?\d+)?", text):
         raise refuse(
-            f"{shown(text)} is not a number as printed", "a number such as '6.0' or '<0.001'",
+            f"{shown(text)} is not a number as printed",
+            "a number such as '6.0' or '<0.001'",
             "write the number alone; its unit belongs into text:",
-        )  # fmt: skip
+        )
     return text
 
 
@@ -209,9 +215,10 @@ def _read_path(value: object) -> str:
     text = _read_text(value)
     if not re.fullmatch(r"[^\s.]+(\.[^\s.]+)+", text):
         raise refuse(
-            f"{shown(text)} is not the path of a result", "a path has two or more names joined by "
-            "points, such as primary.sledai.before.mean", "correct it, or leave from: out",
-        )  # fmt: skip
+            f"{shown(text)} is not the path of a result",
+            "a path has two or more names joined by points, such as primary.sledai.before.mean",
+            "correct it, or leave from: out",
+        )
     return text
 
 
@@ -318,13 +325,28 @@ ItemType = Literal["quantity", "integer", "date", "choice", "yesno", "text"]
 About = Literal["subject", "donor", "lot"]
 Role = Literal[
     "visit date",
-    "event term", "start date", "end date", "grade", "serious", "related", "outcome",
-    "deviation term", "important",
+    "event term",
+    "start date",
+    "end date",
+    "grade",
+    "serious",
+    "related",
+    "outcome",
+    "deviation term",
+    "important",
     "disposition",
-    "cells given", "volume", "duration",
-    "relation", "age", "hla match", "recovery date",
-    "tissue", "viability", "concentration", "endotoxin",
-]  # fmt: skip
+    "cells given",
+    "volume",
+    "duration",
+    "relation",
+    "age",
+    "hla match",
+    "recovery date",
+    "tissue",
+    "viability",
+    "concentration",
+    "endotoxin",
+]
 BaselineWords = Literal["last before infusion", "mean before infusion"]
 Strategy = Literal[
     "treatment policy", "composite", "hypothetical", "while on treatment", "principal stratum"
@@ -336,11 +358,21 @@ TestMethod = Literal["paired_t", "signed_rank", "signed_rank_normal"]
 Zeros = Literal["wilcoxon", "pratt"]
 Alternative = Literal["two-sided", "less", "greater"]
 Output = Literal[
-    "abstract", "published", "flow", "baseline", "eligibility", "exposure", "change",
-    "trajectories", "response", "adverse_events", "deviations", "data",
-]  # fmt: skip
+    "abstract",
+    "published",
+    "flow",
+    "baseline",
+    "eligibility",
+    "exposure",
+    "change",
+    "trajectories",
+    "response",
+    "adverse_events",
+    "deviations",
+    "data",
+]
 
-RESPONSE_NAMES: Mapping[str, str] = {n: "number" for n in ("CHG", "AVAL", "BASE", "PCHG")}
+RESPONSE_NAMES: Mapping[str, str] = dict.fromkeys(("CHG", "AVAL", "BASE", "PCHG"), "number")
 """Names a response rule may use: change, value, baseline, percentage change."""
 
 EVENT_NAMES: Mapping[str, tuple[str, str]] = {
@@ -592,7 +624,7 @@ class Form(Part):
         return tuple(f"{self.id}.{score}" for score in INSTRUMENTS[self.instrument.name].scores)
 
     def role(self, role: str) -> Item | None:
-        """The item that plays a role in this form, None when none does."""
+        """Find the item that plays a role in this form, None when none does."""
         return next((item for item in self.items if item.role == role), None)
 
 
@@ -868,28 +900,28 @@ class Study(Part):
         return self._rules[text]
 
     def form(self, id: str) -> Form:  # noqa: A002 - the file's own word
-        """The form with this id; StudyError when there is none."""
+        """Find the form with this id; StudyError when there is none."""
         return _pick(self.name, "form", id, self._forms)
 
     def item(self, form_id: str, item_id: str) -> Item:
-        """The item of a form, questions of its instrument included; StudyError when there is none."""
+        """Find an item of a form, questions of its instrument included; or raise StudyError."""
         items = {item.id: item for item in self.form(form_id).all_items}
         return _pick(self.name, f"item of form {form_id}", item_id, items)
 
     def find_item(self, name: str) -> tuple[Form, Item]:
-        """The item with this id and its form. Instruments used twice share ids: the first is given."""
+        """Find an item and its form; of an instrument used twice, the first form that has it."""
         return _pick(self.name, "item", name, self._items)
 
     def visit(self, id: str) -> Visit:  # noqa: A002
-        """The visit with this id; StudyError when there is none."""
+        """Find the visit with this id; StudyError when there is none."""
         return _pick(self.name, "visit", id, {v.id: v for v in self.schedule.visits})
 
     def measure(self, id: str) -> Measure:  # noqa: A002
-        """The measure with this id; StudyError when there is none."""
+        """Find the measure with this id; StudyError when there is none."""
         return _pick(self.name, "measure", id, {m.id: m for m in self.measures})
 
     def visit_of_anchor(self) -> Visit:
-        """The visit of the anchor's form, the first infusion."""
+        """Find the visit of the anchor's form, the first infusion."""
         anchor = self.schedule.anchor.form
         return next(visit for visit in self.schedule.visits if anchor in visit.forms)
 

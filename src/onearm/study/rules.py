@@ -1,4 +1,4 @@
-"""Rules over recorded values in three-valued logic: what is missing makes a rule unknown, never false.
+"""Rules over recorded values in three-valued logic: missing makes a rule unknown, never false.
 
 The language is a small part of Python's grammar, read by Python's own parser and translated here;
 nothing is ever run as Python. ``docs/rules.md`` is its reference.
@@ -7,7 +7,6 @@ nothing is ever run as Python. ``docs/rules.md`` is its reference.
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 import warnings
@@ -18,6 +17,7 @@ from functools import lru_cache
 from typing import Literal, cast
 
 from onearm.errors import StudyError
+from onearm.study.wording import offer
 
 Truth = bool | None
 Kind = Literal["number", "text", "yesno", "date"]
@@ -235,9 +235,9 @@ class Rule:
         values
             Value of each name. None, NaN or no entry at all means missing. Numbers may be numbers
             or their text; yes or no may be a bool or the text ``yes`` / ``no``; dates may be a
-            ``datetime.date`` or ISO 8601 text (a partial date is missing). A score known only by its
-            bounds (anything with ``lower`` and ``upper``) counts as every number between them, so a
-            rule is true or false when all of them agree and unknown otherwise.
+            ``datetime.date`` or ISO 8601 text (a partial date is missing). A score known only by
+            its bounds (anything with ``lower`` and ``upper``) counts as every number between them,
+            so a rule is true or false when all of them agree and unknown otherwise.
 
         Raises
         ------
@@ -253,7 +253,7 @@ class Rule:
     def words(
         self, labels: Mapping[str, str] | None = None, units: Mapping[str, str] | None = None
     ) -> str:
-        """The rule in words, AND and OR in capitals.
+        """Write the rule in words, AND and OR in capitals.
 
         Parameters
         ----------
@@ -462,16 +462,9 @@ class _Reader:
             todo = f"write {'true' if name.lower() == 'yes' else 'false'}"
             self.fault(node, f"'{name}' is not a name; yes and no are true and false; {todo}", name)
             return
-        near = nearest(name, list(self.types))
-        if near:
-            hint = f"did you mean {near}?; correct the name"
-        elif len(self.types) <= 12:
-            hint = f"the names are {', '.join(self.types)}; use one of them"
-        else:
-            hint = (
-                "a rule uses items of the study's forms and scores as FORM.score; use one of them"
-            )
-        self.fault(node, f"'{name}' is not a name this rule can use; {hint}", name)
+        known = offer(name, "names", self.types)
+        message = f"'{name}' is not a name this rule can use; {known}; correct the name"
+        self.fault(node, message, name)
 
     def joined(self, node: ast.BoolOp, depth: int) -> _Part | None:
         parts = [self.condition(value, depth + 1) for value in node.values]
@@ -531,15 +524,9 @@ class _Reader:
         nodes = [node.left, *node.comparators]
         terms = [self.part(n, depth + 1) for n in nodes]
         operators = tuple(_OPERATORS[type(op)] for op in node.ops)
-        good = all(
-            [
-                self.comparable(n, left, operator, right)
-                for n, left, operator, right in zip(
-                    nodes[1:], terms, operators, terms[1:], strict=False
-                )
-            ]
-        )
-        if not good:
+        pairs = zip(nodes[1:], terms, operators, terms[1:], strict=False)
+        checked = [self.comparable(n, left, op, right) for n, left, op, right in pairs]
+        if not all(checked):
             return None
         return _Comparison(tuple(t for t in terms if t), operators, self.segment(node))
 
@@ -583,18 +570,16 @@ class _Reader:
         return True
 
     def permitted(self, node: ast.expr, name: _Part, literal: _Part) -> bool:
-        """A text compared with a choice is one of the choice's values."""
+        """Check that a text compared with a choice is one of its values."""
         if not isinstance(name, _Name) or not isinstance(literal, _Literal) or name.values is None:
             return True
         value = str(literal.value)
         if value in name.values:
             return True
-        near = nearest(value, name.values)
-        hint = f'did you mean "{near}"?; ' if near else ""
         self.fault(
             node,
-            f'"{value}" is not a choice of {name.name}; {hint}'
-            f"the choices are {', '.join(name.values)}; correct the value",
+            f'"{value}" is not a choice of {name.name}; {offer(value, "choices", name.values)}; '
+            "correct the value",
             value,
         )
         return False
@@ -636,13 +621,9 @@ class _Reader:
     def call(self, node: ast.Call, depth: int) -> _Part | None:
         name = node.func.id if isinstance(node.func, ast.Name) else self.segment(node.func)
         if name not in ("missing", "known", "count"):
-            near = nearest(name, ("missing", "known", "count"))
-            hint = f"did you mean {near}?; " if near else ""
+            known = offer(name, "functions", ("missing", "known", "count"))
             self.fault(
-                node,
-                f"'{name}' is not a function of the rule language; {hint}"
-                "the functions are missing(x), known(x), count(a, b, ...); use one of these",
-                name,
+                node, f"'{name}' is not a function of the rule language; {known}; correct it", name
             )
             return None
         if node.keywords or not node.args or (name != "count" and len(node.args) != 1):
@@ -715,16 +696,6 @@ _OUTSIDE: Mapping[type[ast.expr], str] = {
 }
 
 
-def nearest(word: str, words: Sequence[str]) -> str:
-    """The most similar of ``words``, empty when none is similar."""
-    exact = [w for w in words if w.lower() == word.lower()]
-    near = exact or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    if not near:
-        small = {w.lower(): w for w in words}
-        near = [small[w] for w in difflib.get_close_matches(word.lower(), small, n=1, cutoff=0.6)]
-    return near[0] if near else ""
-
-
 def _type_advice(left: _Part, right: _Part) -> str:
     for name, other in ((left, right), (right, left)):
         if isinstance(name, _Name) and name.values and isinstance(other, _Literal):
@@ -753,7 +724,7 @@ def _finite(value: float) -> bool:
 
 
 def _without_quoted(text: str) -> str:
-    """The text with the inside of quotes blanked, every position kept."""
+    """Blank the inside of quotes, keeping every position."""
     return re.sub(r"\"[^\"]*\"|'[^']*'", lambda m: "_" * len(m.group()), text)
 
 

@@ -1,7 +1,7 @@
 """The text of a study file as a tree of values, each with its line and column.
 
-YAML 1.2, less what hides things: no anchors and aliases, no tags, no merge keys, no doubled keys, no
-tabs, one document. ``no`` is a text, ``true`` and ``false`` are the only yes and no.
+YAML 1.2, less what hides things: no anchors and aliases, no tags, no merge keys, no doubled keys,
+no tabs, one document. ``no`` is a text, ``true`` and ``false`` are the only yes and no.
 """
 
 from __future__ import annotations
@@ -124,11 +124,15 @@ def read_tree(text: str, where: str) -> tuple[Node, list[Flaw]]:
         The text cannot be read to its end.
     """
     flaws = [
-        Flaw(n, line.index("\t") + 1, (), "a tab stands here; indentation is by spaces; "
-             "replace it by spaces")
+        Flaw(
+            n,
+            line.index("\t") + 1,
+            (),
+            "a tab stands here; indentation is by spaces; replace it by spaces",
+        )
         for n, line in enumerate(text.split("\n"), 1)
         if "\t" in line
-    ]  # fmt: skip
+    ]
     if flaws:
         raise StudyError([f"{where}:{f.line}:{f.column}: {f.message}" for f in flaws])
     builder = _Builder(where)
@@ -209,12 +213,18 @@ class _Builder:
                 "deep; a study file is not; take a level out"
             )
         if isinstance(event, AliasEvent):
-            self.flaw(event, path, f"'*{event.anchor}' is an alias; a value is written where it "
-                      "stands; write it out")  # fmt: skip
+            self.flaw(
+                event,
+                path,
+                f"'*{event.anchor}' is an alias; a value is written where it stands; write it out",
+            )
             return node
         if event.anchor is not None:
-            self.flaw(event, path, f"'&{event.anchor}' is an anchor; a value is written where it "
-                      "stands; take it away")  # fmt: skip
+            self.flaw(
+                event,
+                path,
+                f"'&{event.anchor}' is an anchor; a value is written where it stands; take it away",
+            )
         self.tag(event, path)
         if isinstance(event, ScalarEvent):
             self.scalar(event, node, path)
@@ -228,8 +238,11 @@ class _Builder:
     def tag(self, event: Any, path: Path) -> None:
         tag = getattr(event, "tag", None)
         if tag is not None and str(tag) != "!":
-            self.flaw(event, path, f"'{tag}' is a tag; values are told by how they are written; "
-                      "take the tag away")  # fmt: skip
+            self.flaw(
+                event,
+                path,
+                f"'{tag}' is a tag; values are told by how they are written; take the tag away",
+            )
 
     def scalar(self, event: Any, node: Node, path: Path) -> None:
         quoted = event.style is not None
@@ -239,8 +252,11 @@ class _Builder:
         length = event.end_mark.column - event.start_mark.column
         node.plain = single and length == len(event.value) + 2 * node.lead
         if node.value is None and path:
-            self.flaw(event, path, "nothing stands here; a value is expected; "
-                      "write one or take the key out")  # fmt: skip
+            self.flaw(
+                event,
+                path,
+                "nothing stands here; a value is expected; write one or take the key out",
+            )
 
     def list(self, node: Node, path: Path) -> None:
         from ruamel.yaml.events import SequenceEndEvent
@@ -256,8 +272,11 @@ class _Builder:
         node.kind = "map"
         while not isinstance(event := next(self.events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
-                self.flaw(event, path, "a list or a block stands as a key; keys are words; "
-                          "write a word and a colon")  # fmt: skip
+                self.flaw(
+                    event,
+                    path,
+                    "a list or a block stands as a key; keys are words; write a word and a colon",
+                )
                 self.node(event, path, 0)
                 self.node(next(self.events), path, 0)
                 continue
@@ -270,15 +289,25 @@ class _Builder:
 
     def key(self, event: Any, node: Node, key: str, path: Path) -> None:
         if event.anchor is not None:
-            self.flaw(event, path, f"'&{event.anchor}' is an anchor; a value is written where it "
-                      "stands; take it away")  # fmt: skip
+            self.flaw(
+                event,
+                path,
+                f"'&{event.anchor}' is an anchor; a value is written where it stands; take it away",
+            )
         if key in node.keys:
             first = node.places[key][0]
-            self.flaw(event, (*path, key), f"the key '{key}' stands twice, first on line {first}; "
-                      "each key stands once; take one away")  # fmt: skip
+            self.flaw(
+                event,
+                (*path, key),
+                f"the key '{key}' stands twice, first on line {first}; "
+                "each key stands once; take one away",
+            )
         if key == "<<" and event.style is None:
-            self.flaw(event, path, "'<<' merges another block; a value is written where it stands; "
-                      "write the keys out")  # fmt: skip
+            self.flaw(
+                event,
+                path,
+                "'<<' merges another block; a value is written where it stands; write the keys out",
+            )
 
 
 def _resolve(text: str) -> bool | int | float | str | None:
@@ -299,21 +328,43 @@ def _resolve(text: str) -> bool | int | float | str | None:
 
 
 _SYNTAX = (
-    ("mapping values are not allowed", "a colon stands inside a value; a value with a colon is in "
-     "quotes; put the value in quotes"),
-    ("could not find expected ':'", "a key without a colon; a line is 'key: value'; write the colon"),
-    ("expected ',' or", "a list or block in brackets is not closed or a comma is missing; "
-     "brackets come in pairs and commas part the entries; correct it"),
-    ("expected the node content", "a value cannot begin with this sign; a text with such a sign is "
-     "in quotes; put it in quotes"),
-    ("expected <block end>", "the indentation does not fit; entries of one block begin in one "
-     "column; correct the spaces before it"),
-    ("found character", "a value cannot begin with this sign; a text with such a sign is in quotes; "
-     "put it in quotes"),
-    ("unexpected end of stream", "a quote is opened and not closed; quotes come in pairs; close it"),
-    ("found undefined alias", "an alias stands here; a value is written where it stands; "
-     "write it out"),
-)  # fmt: skip
+    (
+        "mapping values are not allowed",
+        "a colon stands inside a value; a value with a colon is in quotes; put the value in quotes",
+    ),
+    (
+        "could not find expected ':'",
+        "a key without a colon; a line is 'key: value'; write the colon",
+    ),
+    (
+        "expected ',' or",
+        "a list or block in brackets is not closed or a comma is missing; "
+        "brackets come in pairs and commas part the entries; correct it",
+    ),
+    (
+        "expected the node content",
+        "a value cannot begin with this sign; a text with such a sign is "
+        "in quotes; put it in quotes",
+    ),
+    (
+        "expected <block end>",
+        "the indentation does not fit; entries of one block begin in one "
+        "column; correct the spaces before it",
+    ),
+    (
+        "found character",
+        "a value cannot begin with this sign; a text with such a sign is in quotes; "
+        "put it in quotes",
+    ),
+    (
+        "unexpected end of stream",
+        "a quote is opened and not closed; quotes come in pairs; close it",
+    ),
+    (
+        "found undefined alias",
+        "an alias stands here; a value is written where it stands; write it out",
+    ),
+)
 
 
 def _syntax_words(problem: str) -> str:
