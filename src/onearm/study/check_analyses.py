@@ -15,6 +15,7 @@ PAIRED = (*TESTS, "descriptive")
 
 
 def check_baseline(check: Check) -> None:
+    """Find baselines with no visit, two meanings, or a visit after the infusion."""
     baseline = check.study.baseline
     rules: list[tuple[Path, BaselineRule]] = [(("baseline", "primary"), baseline.primary)]
     rules += [(("baseline", "also", n), rule) for n, rule in enumerate(baseline.also)]
@@ -52,6 +53,7 @@ def check_baseline(check: Check) -> None:
 
 
 def check_estimands(check: Check) -> None:
+    """Find estimands of unknown measures or at visits before the infusion."""
     for n, estimand in enumerate(check.study.estimands):
         check.measure(("estimands", n, "variable"), estimand.variable)
         check.later_visit(("estimands", n, "at"), estimand.at)
@@ -61,6 +63,7 @@ def check_estimands(check: Check) -> None:
 
 
 def check_measures(check: Check) -> None:
+    """Find measures that nothing measures, with wrong units, codes or inputs."""
     codes: dict[str, str] = {}
     for n, measure in enumerate(check.study.measures):
         path: Path = ("measures", n)
@@ -224,6 +227,7 @@ def _coded(check: Check, path: Path, source: str, name: str) -> None:
 
 
 def check_analyses(check: Check) -> None:
+    """Find analyses that cannot be carried out, and more or fewer than one primary."""
     analyses = check.study.analyses
     primary = [n for n, analysis in enumerate(analyses) if analysis.role == "primary"]
     if not primary:

@@ -62,6 +62,7 @@ _ROLES_OF_EACH_FORM = ("visit date", "start date", "end date", "serious", "impor
 
 
 def check_forms(check: Check) -> None:
+    """Find items without units or choices, roles that do not fit, ids that stand twice."""
     if not check.study.forms:
         check.add(("forms",), "the list is empty", "a study asks something", "write the forms")
     at_visits = {name for visit in check.study.schedule.visits for name in visit.forms}

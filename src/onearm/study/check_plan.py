@@ -15,6 +15,7 @@ RESULT_ROOTS = ("subjects", "safety", "exposure", "flow")
 
 
 def check_header(check: Check) -> None:
+    """Find designs that contradict themselves."""
     header, controls = check.study.study, check.study.study.planned.controls
     if header.controlled != (header.design == "controlled"):
         check.add(
@@ -40,6 +41,7 @@ def check_header(check: Check) -> None:
 
 
 def check_ids(check: Check) -> None:
+    """Find ids that stand twice in one list."""
     study = check.study
     check.unique(("sources",), [s.id for s in study.sources])
     criteria = [*study.population.inclusion, *study.population.exclusion]
@@ -77,6 +79,7 @@ def _unique_criteria(check: Check, criteria: Sequence[Criterion], inclusions: in
 
 
 def check_population(check: Check) -> None:
+    """Find criteria that cannot be decided."""
     population = check.study.population
     if population.reference is not None:
         path: Path = ("population", "reference")
@@ -106,6 +109,7 @@ def check_population(check: Check) -> None:
 
 
 def check_donor(check: Check) -> None:
+    """Find donor conditions that no item answers."""
     donor, product = check.study.donor, check.study.product
     _donor_relation(check)
     if donor.age is not None and donor.age[0] < 0:
@@ -194,6 +198,7 @@ def _donor_test(check: Check, n: int, name: str, result: str, dated: bool) -> No
 
 
 def check_product(check: Check) -> None:
+    """Find release tests and doses that cannot be checked."""
     types = check.types_about("lot")
     for n, test in enumerate(check.study.product.release):
         check.rule(("product", "release", n, "rule"), test.rule, types)
@@ -246,6 +251,7 @@ def _dose_weight(check: Check) -> None:
 
 
 def check_schedule(check: Check) -> None:
+    """Find visits out of order, overlapping, or with forms that do not exist."""
     visits = check.study.schedule.visits
     if not visits:
         check.add(("schedule", "visits"), "the list is empty", "a study has visits", "write them")
@@ -391,6 +397,7 @@ def _anchor(check: Check) -> None:
 
 
 def check_safety(check: Check) -> None:
+    """Find stopping rules over what the form of adverse events does not ask."""
     types = {name: kind for name, (kind, _) in EVENT_NAMES.items()}
     form = next((form for form, _ in check.with_role("event term")), None)
     for n, stopping in enumerate(check.study.safety.stopping):
@@ -408,11 +415,13 @@ def check_safety(check: Check) -> None:
 
 
 def check_comparators(check: Check) -> None:
+    """Find comparators of unknown measures."""
     for n, comparator in enumerate(check.study.comparators):
         check.measure(("comparators", n, "measure"), comparator.measure)
 
 
 def check_published(check: Check) -> None:
+    """Find published numbers that no result can reproduce."""
     published, study = check.study.published, check.study
     sources = [source.id for source in study.sources]
     if published.source is not None and published.source not in sources:
@@ -437,6 +446,7 @@ def check_published(check: Check) -> None:
 
 
 def check_outputs(check: Check) -> None:
+    """Find lists that may not be empty."""
     if not check.study.outputs:
         check.add(("outputs",), "the list is empty", "a report has one part or more", "write them")
     if not check.study.analyses:

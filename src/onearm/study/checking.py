@@ -49,25 +49,31 @@ class Check:
         self.findings: list[Finding] = []
 
     def add(self, path: Path, found: str, expected: str, todo: str, about: str = "") -> None:
+        """Note a fault of the value at a path, in three parts."""
         self.findings.append(Finding(path, f"{found}; {expected}; {todo}", about))
 
     def add_key(self, path: Path, found: str, expected: str, todo: str) -> None:
+        """Note a fault of the key itself."""
         self.findings.append(Finding(path, f"{found}; {expected}; {todo}", key=True))
 
     @cached_property
     def forms(self) -> dict[str, Form]:
+        """Forms by id."""
         return {form.id: form for form in self.study.forms}
 
     @cached_property
     def visits(self) -> dict[str, Visit]:
+        """Visits by id."""
         return {visit.id: visit for visit in self.study.schedule.visits}
 
     @cached_property
     def measures(self) -> dict[str, Measure]:
+        """Measures by id."""
         return {measure.id: measure for measure in self.study.measures}
 
     @cached_property
     def items(self) -> dict[str, tuple[Form, Item]]:
+        """Items and questions by id, with their forms."""
         found: dict[str, tuple[Form, Item]] = {}
         for form in self.study.forms:
             for item in form.all_items:
@@ -76,12 +82,15 @@ class Check:
 
     @cached_property
     def scores(self) -> dict[str, Form]:
+        """Scores of instruments as rules write them, with their forms."""
         return {score: form for form in self.study.forms for score in form.scores}
 
     def items_about(self, *kinds: str) -> list[str]:
+        """List the items of forms about these."""
         return [name for name, (form, _) in self.items.items() if form.about in kinds]
 
     def with_role(self, role: str, about: str | None = None) -> list[tuple[Form, Item]]:
+        """List the items that play a role, with their forms."""
         return [
             (form, item)
             for form in self.study.forms
@@ -118,6 +127,7 @@ class Check:
         return not to or self.convertible(path, unit, to, analyte, f"'{unit}'")
 
     def convertible(self, path: Path, unit: str, to: str, analyte: str, found: str) -> bool:
+        """Find a unit of another kind than needed; ``found`` says what has it."""
         known = analyte if analyte in MOLAR_MASSES else None
         try:
             convert(1.0, unit, to, analyte=known)
@@ -133,6 +143,7 @@ class Check:
         return True
 
     def visit(self, path: Path, name: str) -> Visit | None:
+        """Find a visit that does not exist."""
         if name not in self.visits:
             self.add(
                 path,
@@ -182,6 +193,7 @@ class Check:
         return item
 
     def measure(self, path: Path, name: str) -> Measure | None:
+        """Find a measure that does not exist."""
         if name not in self.measures:
             self.add(
                 path,
@@ -229,6 +241,7 @@ class Check:
 
 
 def same_kind(unit: str, to: str) -> bool:
+    """Tell whether a unit can be converted to another."""
     try:
         convert(1.0, unit, to)
     except UnitError:
@@ -237,6 +250,7 @@ def same_kind(unit: str, to: str) -> bool:
 
 
 def require_collected(check: Check, path: Path, form: Form, visit: Visit, what: str) -> None:
+    """Find a visit that lacks the form of what is needed there."""
     if form.id not in visit.forms:
         at = [v.id for v in check.study.schedule.visits if form.id in v.forms]
         check.add(

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from onearm.errors import StudyError
-from onearm.study.consistency import Finding, check_study
+from onearm.study.checking import Finding
+from onearm.study.consistency import check_study
 from onearm.study.model import Study, shown
 from onearm.study.source import Flaw, Node, Path, decode, read_tree
 from onearm.study.wording import offer

@@ -564,7 +564,7 @@ class _Reader:
         if _date(text.value) is None:
             self.fault(
                 node,
-                f'{text.text} is not a calendar date; dates are written as "2018-12-30"; correct it',
+                f'{text.text} is not a calendar date; dates are written "2018-12-30"; correct it',
                 text.text,
             )
         return True

@@ -35,7 +35,7 @@ class Node:
     kind
         ``"map"``, ``"list"`` or ``"scalar"``.
     value
-        Of a scalar: bool, :class:`Whole`, :class:`Decimal`, text, or None when nothing stands there.
+        Of a scalar: bool, :class:`Whole`, :class:`Decimal`, text, or None for nothing.
     keys
         Of a map: the nodes by key.
     places
@@ -47,7 +47,7 @@ class Node:
     lead
         Characters between ``column`` and the text itself: 1 for an opening quote.
     plain
-        The text stands in the file on one line just as it is, so that a place inside it can be shown.
+        The text stands in the file on one line just as it is: a place inside it can be shown.
     """
 
     line: int
@@ -116,7 +116,7 @@ def read_tree(text: str, where: str) -> tuple[Node, list[Flaw]]:
 
     Returns
     -------
-    The tree, and every flaw that leaves the rest readable (doubled keys, aliases, tags, empty keys).
+    The tree, and every flaw that leaves the rest readable (doubled keys, aliases, tags).
 
     Raises
     ------
