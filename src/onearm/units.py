@@ -22,7 +22,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -336,11 +336,8 @@ _MEANT: Mapping[str, str] = MappingProxyType(
 _NO_UNIT = {"point", "points", "score", "none", "na", "n/a", "ratio", "unitless", "dimensionless"}
 
 
-def _spellings() -> Iterator[str]:
-    """Every symbol the table allows, prefixes included."""
-    for symbol, atom in _ATOMS.items():
-        yield symbol
-        yield from (prefix + symbol for prefix in atom.prefixes)
+# Every symbol the table allows, prefixes included.
+_SPELLINGS = [p + symbol for symbol, atom in _ATOMS.items() for p in ("", *atom.prefixes)]
 
 
 def _repair(part: str, first: bool) -> str | None:
@@ -356,8 +353,8 @@ def _repair(part: str, first: bool) -> str | None:
         return "10*9"
     if low in _MEANT:
         return _MEANT[low]
-    same = [s for s in _spellings() if s.lower() == low]
-    close = same or difflib.get_close_matches(part, list(_spellings()), n=1, cutoff=0.75)
+    same = [s for s in _SPELLINGS if s.lower() == low]
+    close = same or difflib.get_close_matches(part, _SPELLINGS, n=1, cutoff=0.75)
     return close[0] if close else None
 
 
