@@ -317,7 +317,7 @@ Choices = Annotated[
     PlainSerializer(dict),
 ]
 
-Phase = Literal["I", "I-II", "II", "II-III", "III", "IV", "not applicable"]
+Phase = Literal["not stated", "I", "I-II", "II", "II-III", "III", "IV", "not applicable"]
 Design = Literal["single-arm before-after", "controlled"]
 Timing = Literal["before recruiting", "while recruiting", "after recruiting", "not stated"]
 Hla = Literal["required", "not required", "not stated"]
@@ -899,7 +899,7 @@ class Study(Part):
             self._rules[text] = parse_rule(text, self.types)
         return self._rules[text]
 
-    def form(self, id: str) -> Form:  # noqa: A002 - the file's own word
+    def form(self, id: str) -> Form:
         """Find the form with this id; StudyError when there is none."""
         return _pick(self.name, "form", id, self._forms)
 
@@ -912,11 +912,11 @@ class Study(Part):
         """Find an item and its form; of an instrument used twice, the first form that has it."""
         return _pick(self.name, "item", name, self._items)
 
-    def visit(self, id: str) -> Visit:  # noqa: A002
+    def visit(self, id: str) -> Visit:
         """Find the visit with this id; StudyError when there is none."""
         return _pick(self.name, "visit", id, {v.id: v for v in self.schedule.visits})
 
-    def measure(self, id: str) -> Measure:  # noqa: A002
+    def measure(self, id: str) -> Measure:
         """Find the measure with this id; StudyError when there is none."""
         return _pick(self.name, "measure", id, {m.id: m for m in self.measures})
 

@@ -264,6 +264,19 @@ class Rule:
         """
         return _words(self._root, labels or {}, units or {}, 0)
 
+    def clauses(
+        self, labels: Mapping[str, str] | None = None, units: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
+        """Write the rule in words, one line for each part of its outermost AND or OR.
+
+        Every line but the first begins with ``AND`` or ``OR``; see :meth:`words`.
+        """
+        root = self._root
+        if not isinstance(root, _Joined):
+            return (self.words(labels, units),)
+        parts = [_words(part, labels or {}, units or {}, 1) for part in root.parts]
+        return (parts[0], *(f"{root.operator} {part}" for part in parts[1:]))
+
 
 def parse_rule(text: str, types: Mapping[str, str | Sequence[str]]) -> Rule:
     """Read a rule and check it against the types of the names it may use.

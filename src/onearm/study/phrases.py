@@ -1,0 +1,356 @@
+"""Parts of a study in words, one phrase each; used to tell a study and to compare two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from onearm.instruments import DERIVATIONS
+from onearm.study.model import (
+    Amount,
+    Analysis,
+    BaselineRule,
+    Comparator,
+    Criterion,
+    Donor,
+    DonorTest,
+    Dose,
+    Estimand,
+    Expected,
+    Form,
+    Item,
+    Measure,
+    PublishedNumber,
+    PublishedTest,
+    Registration,
+    ReleaseTest,
+    Source,
+    StoppingRule,
+    Study,
+    Visit,
+)
+from onearm.study.rules import parse_rule
+from onearm.units import convert, unit_words
+
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def number_words(value: float) -> str:
+    """Write a number for people: ``1 × 10⁶``, ``2.5``, ``−91``."""
+    if value and not 1e-3 <= abs(value) < 1e5:
+        digits, _, power = f"{value:.6e}".partition("e")
+        digits = digits.rstrip("0").rstrip(".")
+        return f"{digits} × 10{str(int(power)).translate(_RAISED)}".replace("-", "−", 1)
+    return f"{value:.10g}".replace("-", "−")
+
+
+def amount_words(amount: Amount) -> str:
+    """Write a number with its unit: ``2 mL/min``."""
+    return f"{number_words(amount.value)} {unit_words(amount.unit)}".strip()
+
+
+def cells_per_kg(amount: Amount) -> str:
+    """Write a dose by weight: ``1 × 10⁶ cells/kg``."""
+    return f"{number_words(convert(amount.value, amount.unit, '1/kg'))} cells/kg"
+
+
+def percent(share: float) -> str:
+    """Write a fraction as a percentage: ``20 %``."""
+    return f"{number_words(round(100 * share, 10))} %"
+
+
+def days(first: int, last: int) -> str:
+    """Write days around a planned day: ``−21 to +21``; empty for the day itself."""
+    if first == last == 0:
+        return ""
+    return f"{_signed(first)} to {_signed(last)}"
+
+
+def _signed(day: int) -> str:
+    return f"+{day}" if day > 0 else str(day).replace("-", "−")
+
+
+def joined(words: Iterable[str], last: str = "and") -> str:
+    """Join words as in a sentence: ``a, b and c``."""
+    every = list(words)
+    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} {last} {every[-1]}"
+
+
+# -- rules ----------------------------------------------------------------------------------------
+
+
+def labels(study: Study) -> dict[str, str]:
+    """What the names in rules are called: labels of items, scores and measures."""
+    found: dict[str, str] = {}
+    for form in study.forms:
+        for item in form.all_items:
+            found.setdefault(item.id, item.label)
+        for score in form.scores:
+            found[score] = f"{form.label} {score.partition('.')[2]}"
+    measured = {m.id: m.label for m in study.measures if "." in m.id or m.derive}
+    return {**found, **measured}
+
+
+def rule_words(study: Study, text: str) -> str:
+    """Write a rule over the study's names in words, AND and OR in capitals."""
+    return study.rule(text).words(labels(study), _units(study))
+
+
+def _units(study: Study) -> dict[str, str]:
+    units = {
+        item.id: unit_words(item.unit)
+        for form in study.forms
+        for item in form.all_items
+        if item.unit
+    }
+    for measure in study.measures:
+        if measure.derive is not None and measure.derive.name in DERIVATIONS:
+            units[measure.id] = unit_words(measure.unit or DERIVATIONS[measure.derive.name].unit)
+    return units
+
+
+def event_words(text: str) -> str:
+    """Write the rule of an adverse event in words."""
+    types = {"related": "yesno", "serious": "yesno", "grade": "number", "term": "text"}
+    return parse_rule(text, types).words({"related": "related to the cells"})
+
+
+def response_words(text: str, unit: str) -> str:
+    """Write a rule over the change in words."""
+    names = {
+        "CHG": "change",
+        "AVAL": "value",
+        "BASE": "baseline",
+        "PCHG": "percentage change",
+    }
+    units = {"CHG": unit, "AVAL": unit, "BASE": unit, "PCHG": "%"}
+    return parse_rule(text, dict.fromkeys(names, "number")).words(names, units)
+
+
+def criterion_words(study: Study, criterion: Criterion) -> str:
+    """Write a criterion: its text, and the rule that decides it unless it says the same."""
+    rule = rule_words(study, criterion.rule)
+    limit = f", no older than {criterion.within.words()}" if criterion.within else ""
+    if rule.lower() == criterion.text.lower():
+        return criterion.text + limit
+    return f"{criterion.text} ({rule}{limit})"
+
+
+def criterion_lines(study: Study, criterion: Criterion) -> list[str]:
+    """Write a criterion: its text, then its rule with each part of an AND or OR on its line."""
+    rule = study.rule(criterion.rule)
+    clauses = list(rule.clauses(labels(study), _units(study)))
+    same = clauses == [criterion.text] or clauses[0].lower() == criterion.text.lower()
+    lines = [criterion.text, *(f"= {c}" if n == 0 else f"  {c}" for n, c in enumerate(clauses))]
+    limit = [f"  no older than {criterion.within.words()}"] if criterion.within else []
+    return (lines[:1] if same and len(clauses) == 1 else lines) + limit
+
+
+# -- people and product ---------------------------------------------------------------------------
+
+
+def registration_words(registration: Registration) -> str:
+    """Write a registration: number, date, timing."""
+    parts = [registration.id]
+    if registration.registered is not None:
+        parts.append(f"registered {registration.registered}")
+    if registration.timing != "not stated":
+        parts.append(registration.timing)
+    return ", ".join(parts)
+
+
+def source_words(source: Source) -> str:
+    """Write a source as it is cited."""
+    return source.citation
+
+
+def relation_words(relation: Sequence[str]) -> str:
+    """Write who may donate."""
+    return joined(relation, "or") if relation else "not stated"
+
+
+def age_words(age: tuple[float, float]) -> str:
+    """Write an age range."""
+    return f"{number_words(age[0])} to {number_words(age[1])} years"
+
+
+def test_words(study: Study, test: DonorTest) -> str:
+    """Write a donor test: the item, the result, how near to recovery."""
+    label = labels(study).get(test.item, test.item)
+    near = f", within {test.within.words()} of tissue recovery" if test.within else ""
+    return f"{label}: {test.result}{near}"
+
+
+def donor_words(study: Study, donor: Donor) -> list[str]:
+    """Write every condition on the donor, one line each."""
+    lines = [relation_words(donor.relation)]
+    if donor.age:
+        lines.append(f"aged {age_words(donor.age)}")
+    if donor.tissue:
+        lines.append(f"tissue {donor.tissue}")
+    lines.append(f"HLA match {donor.hla}")
+    lines += [test_words(study, test) for test in donor.tests]
+    lines += [f"{rule.text} ({rule_words(study, rule.rule)})" for rule in donor.rules]
+    return lines
+
+
+def release_words(study: Study, test: ReleaseTest) -> str:
+    """Write a release test and what an open result does."""
+    pending = "; conditional release while open" if test.pending == "conditional" else ""
+    return f"{test.text}: {rule_words(study, test.rule)}{pending}"
+
+
+def times_words(infusions: int) -> str:
+    """Write how often."""
+    return {1: "once", 2: "twice"}.get(infusions, f"{infusions} times")
+
+
+def dose_words(dose: Dose) -> str:
+    """Write the dose: ``1 × 10⁶ viable cells per kg, once, intravenous; tolerance ±10 %``."""
+    cells = number_words(convert(dose.per_kg.value, dose.per_kg.unit, "1/kg"))
+    text = f"{cells} viable cells per kg, {times_words(dose.infusions)}, {dose.route}"
+    return f"{text}; tolerance ±{percent(dose.tolerance)}" if dose.tolerance else text
+
+
+# -- plan -----------------------------------------------------------------------------------------
+
+
+def day_words(visit: Visit) -> str:
+    """Write a visit's day and window: ``day −91 (−21 to +21)``."""
+    window = days(*visit.window)
+    return f"day {number_words(visit.day)}" + (f" ({window})" if window else "")
+
+
+def visit_words(visit: Visit) -> str:
+    """Write a visit with its forms."""
+    return f"{visit.label}, {day_words(visit)}, forms {', '.join(visit.forms) or 'none'}"
+
+
+def item_words(item: Item) -> str:
+    """Write an item: label, type, unit, range, choices."""
+    parts = [item.label, item.type]
+    if item.unit:
+        parts.append(f"unit {item.unit}")
+    if item.range:
+        parts.append(f"{number_words(item.range[0])} to {number_words(item.range[1])}")
+    if item.choices:
+        parts.append("choices " + ", ".join(item.choices))
+    return ", ".join(parts)
+
+
+def form_words(form: Form) -> str:
+    """Write a form: label and what it asks."""
+    asks = [item.id for item in form.items]
+    if form.instrument:
+        asks.insert(0, f"instrument {form.instrument.name}")
+    return f"{form.label} ({', '.join(asks)})"
+
+
+def baseline_words(rule: BaselineRule) -> str:
+    """Write what counts as before."""
+    if rule.visit:
+        return f"{rule.label} (value at visit {rule.visit})"
+    return f"{rule.label} (rule: {rule.rule})"
+
+
+def measure_words(measure: Measure) -> str:
+    """Write a measure, with how it is derived and on which scale it is shown."""
+    parts = [measure.label]
+    if measure.derive is not None and measure.derive.name in DERIVATIONS:
+        parts.append(DERIVATIONS[measure.derive.name].title)
+    if measure.better:
+        parts.append(f"{measure.better} is better")
+    if measure.scale == "log":
+        parts.append("log scale")
+    return ", ".join(parts)
+
+
+def measure_unit(study: Study, measure: Measure) -> str:
+    """Write the unit of a measure for people; ``points`` for scores."""
+    if measure.unit == "points" or "." in measure.id:
+        return "points"
+    if measure.unit:
+        return unit_words(measure.unit)
+    if measure.derive is not None:
+        return unit_words(DERIVATIONS[measure.derive.name].unit)
+    unit = study.find_item(measure.id)[1].unit
+    return unit_words(unit) if unit else ""
+
+
+def test_name(test: Analysis | PublishedTest) -> str:
+    """Write which test: ``exact signed-rank test (zeros: pratt)``."""
+    sided = "" if test.alternative == "two-sided" else f", alternative {test.alternative}"
+    if test.method == "paired_t":
+        return f"paired t test{sided}"
+    if test.method == "descriptive":
+        return "described, no test"
+    kind = "exact signed-rank test"
+    if test.method == "signed_rank_normal":
+        corrected = "with" if test.correction else "without"
+        kind = f"signed-rank test by the normal approximation {corrected} continuity correction"
+    return f"{kind} (zeros: {test.zeros}){sided}"
+
+
+def published_test_words(test: PublishedTest) -> str:
+    """Write a published P value and the test behind it."""
+    return f"P = {test.p:.{test.decimals}f} by the {test_name(test)}"
+
+
+def analysis_words(study: Study, analysis: Analysis) -> str:
+    """Write what an analysis does, without its title."""
+    at = study.visit(analysis.at).label
+    if analysis.method == "renal_response":
+        return f"renal response at {at} by {', '.join(analysis.definitions)}"
+    measure = study.measure(analysis.measure or "")
+    level = "" if analysis.conf_level == 0.95 else f", {percent(analysis.conf_level)} intervals"
+    if analysis.method == "responders":
+        rule = response_words(analysis.response or "", measure_unit(study, measure))
+        return f"share of patients with {measure.label} {rule} at {at}, exact interval{level}"
+    words = f"{measure.label} at {at} against baseline, {test_name(analysis)}{level}"
+    published = analysis.published
+    return f"{words}; published: {published_test_words(published)}" if published else words
+
+
+def estimand_words(study: Study, estimand: Estimand) -> str:
+    """Write an estimand in its five attributes."""
+    label = study.measure(estimand.variable).label
+    events = ", ".join(f"{e.event} ({e.strategy})" for e in estimand.intercurrent)
+    words = (
+        f"{estimand.population}; {label} at {study.visit(estimand.at).label}; {estimand.summary}"
+    )
+    words += f"; intercurrent events: {events}" if events else ""
+    return f"{words}; missing: {estimand.missing}" if estimand.missing else words
+
+
+def expected_words(expected: Expected) -> str:
+    """Write an expected event."""
+    return f"{expected.term} ({expected.text})" if expected.text else expected.term
+
+
+def stopping_words(rule: StoppingRule) -> str:
+    """Write when to stop."""
+    words = (
+        f"stop when the probability that more than {percent(rule.limit)} of patients have an event "
+        f"({event_words(rule.event)}) exceeds {percent(rule.probability)} (beta-binomial, prior "
+        f"{number_words(rule.prior[0])} and {number_words(rule.prior[1])})"
+    )
+    return f"{rule.text}: {words}" if rule.text else words
+
+
+def comparator_words(study: Study, comparator: Comparator) -> str:
+    """Write what happens without the cells, and where that was published."""
+    label = study.measure(comparator.measure).label
+    n = f", n = {comparator.n}" if comparator.n else ""
+    return (
+        f"{label}: change {number_words(comparator.change)} (SD {number_words(comparator.sd)}{n}), "
+        f"{comparator.text}; {comparator.citation}"
+    )
+
+
+def printed_words(number: PublishedNumber) -> str:
+    """Write a printed number and the result that reproduces it."""
+    return f"{number.value} ({number.from_})" if number.from_ else number.value
+
+
+def without_path(number: PublishedNumber) -> str:
+    """Write a printed number alone."""
+    return number.value
