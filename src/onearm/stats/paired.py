@@ -1,0 +1,575 @@
+"""Tests of paired before-after values: t, ratio of geometric means, sign, McNemar, sign flips."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from onearm.stats.differences import (
+    Alternative,
+    DecimalMultiples,
+    FloatArray,
+    as_differences,
+    as_numbers,
+    check_choice,
+    check_level,
+    decimal_multiples,
+)
+from onearm.stats.proportion import clopper_pearson, whole_number
+from onearm.stats.signed_rank import NullDistribution
+
+#: Largest work (patients times sums to count) that the exact sign-flip test counts by sums.
+COUNTED_WORK = 5e8
+#: Most non-zero differences whose sign patterns are listed in two halves (2**22 sums each).
+LISTED = 44
+#: Sums of differences closer than this part of the sum of absolute differences are equal.
+SUM_NOISE = 1e-11
+ALTERNATIVES = ("two-sided", "less", "greater")
+
+
+@dataclass(frozen=True)
+class PairedT:
+    """The outcome of a paired t test; ``estimate`` is the mean difference, in its unit.
+
+    ``lower`` and ``upper`` are its confidence limits at ``conf_level``: two-sided for the
+    two-sided alternative, else one limit is infinite. ``sd`` is the standard deviation of the
+    differences, ``n`` their number, ``df`` is n - 1.
+    """
+
+    pvalue: float
+    statistic: float
+    df: int
+    estimate: float
+    lower: float
+    upper: float
+    sd: float
+    n: int
+    conf_level: float
+    alternative: Alternative
+
+
+@dataclass(frozen=True)
+class GeometricMeanRatio:
+    """After over before as a ratio of geometric means; 0.7 is a fall by 30 %.
+
+    ``lower`` and ``upper`` are confidence limits of the ratio, ``pvalue``, ``statistic`` and ``df``
+    those of the paired t test of the log values, ``sd_log`` the standard deviation of the log
+    ratios (natural logarithm), ``n`` the number of patients.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    pvalue: float
+    statistic: float
+    df: int
+    sd_log: float
+    n: int
+    conf_level: float
+    alternative: Alternative
+
+
+@dataclass(frozen=True)
+class SignTest:
+    """The outcome of a sign test: how many patients went up, how many down, how many neither.
+
+    ``estimate`` is the share of positive among the non-zero differences (None when there are
+    none); ``midp`` leaves out half the probability of the observed count.
+    """
+
+    pvalue: float
+    midp: float
+    estimate: float | None
+    n_positive: int
+    n_negative: int
+    n_zero: int
+    alternative: Alternative
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """The outcome of McNemar's exact test of a yes/no finding before and after.
+
+    ``gained`` and ``lost`` count the patients whose answer changed to yes and to no. ``odds_ratio``
+    is gained/lost (inf when nobody lost, None when nobody changed), with exact conditional limits.
+    """
+
+    pvalue: float
+    midp: float
+    gained: int
+    lost: int
+    odds_ratio: float | None
+    lower: float
+    upper: float
+    conf_level: float
+    alternative: Alternative
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """The outcome of a sign-flip (permutation) test of the mean difference.
+
+    ``statistic`` is the mean difference. ``method`` is ``"exact"`` or ``"monte carlo"``; for the
+    latter ``resamples`` is the number of random sign patterns drawn and ``error`` the standard
+    error of ``pvalue``; for the exact test they are 0 and 0.0.
+    """
+
+    pvalue: float
+    statistic: float
+    n: int
+    n_zero: int
+    alternative: Alternative
+    method: Literal["exact", "monte carlo"]
+    resamples: int
+    error: float
+
+
+def paired_t(
+    diff: npt.ArrayLike,
+    *,
+    alternative: Alternative = "two-sided",
+    conf_level: float = 0.95,
+) -> PairedT:
+    """Test whether the mean of paired differences is zero (Student's t).
+
+    Parameters
+    ----------
+    diff
+        After minus before, one number per patient, any unit. At least two, no missing values.
+    alternative
+        ``"greater"``: the mean lies above zero; ``"less"``: below.
+    conf_level
+        Level of the interval of the mean difference.
+
+    Returns
+    -------
+    PairedT
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two differences, or all are the same: then they do not vary and t
+        is not defined (use :func:`onearm.stats.signed_rank` or :func:`sign_test`).
+
+    References
+    ----------
+    Student (1908) Biometrika 6:1-25.
+
+    Examples
+    --------
+    >>> round(paired_t([-8, -6, -4, -4, -2, -2, 0, -4, -2]).pvalue, 6)
+    0.002175
+    """
+    check_choice("alternative", alternative, ALTERNATIVES)
+    check_level(conf_level)
+    values = as_differences(diff, least=2)
+    mean, sd = mean_and_sd(values)
+    df = values.size - 1
+    error = sd / math.sqrt(values.size)
+    t = mean / error
+    reach = _t_reach(df, alternative, conf_level) * error
+    return PairedT(
+        pvalue=_t_tail(t, df, alternative),
+        statistic=t,
+        df=df,
+        estimate=mean,
+        lower=-math.inf if alternative == "less" else mean - reach,
+        upper=math.inf if alternative == "greater" else mean + reach,
+        sd=sd,
+        n=int(values.size),
+        conf_level=conf_level,
+        alternative=alternative,
+    )
+
+
+def mean_and_sd(values: FloatArray) -> tuple[float, float]:
+    """Return mean and standard deviation (n - 1); ValueError where the values do not vary.
+
+    Whether they vary is judged on decimal values: differences that are all 0.1 but for binary
+    noise do not.
+    """
+    multiples = decimal_multiples(values).multiples
+    if np.all(multiples == multiples[0]):
+        raise ValueError(
+            f"diff: all {values.size} differences are {values[0]:.6g}; expected differences that "
+            "vary; their standard deviation is 0 and t is not defined; use signed_rank or sign_test"
+        )
+    # Scaled by a power of two, which is exact, so that squares of very large or very small
+    # numbers neither overflow nor vanish.
+    power = -math.frexp(float(np.max(np.abs(values))))[1]
+    scaled = np.ldexp(values, power)
+    mean, sd = float(np.mean(scaled)), float(np.std(scaled, ddof=1))
+    return math.ldexp(mean, -power), math.ldexp(sd, -power)
+
+
+def geometric_mean_ratio(
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    *,
+    alternative: Alternative = "two-sided",
+    conf_level: float = 0.95,
+) -> GeometricMeanRatio:
+    """Estimate after/before as a ratio of geometric means, from the paired t test of logarithms.
+
+    Parameters
+    ----------
+    before, after
+        One value per patient, in the same order and unit, all above zero. At least two.
+    alternative
+        ``"greater"``: the ratio lies above 1; ``"less"``: below.
+    conf_level
+        Level of the interval of the ratio.
+
+    Returns
+    -------
+    GeometricMeanRatio
+
+    Raises
+    ------
+    ValueError
+        If a value is zero or negative (it has no logarithm), the two rows differ in length, or the
+        ratio is the same for every patient.
+
+    Notes
+    -----
+    A value below the limit of quantification has no place here as 0: choose and state its
+    replacement beforehand.
+
+    Examples
+    --------
+    >>> round(geometric_mean_ratio([2.0, 3.0, 1.0], [1.0, 2.0, 0.8]).estimate, 4)
+    0.6437
+    """
+    first, second = as_numbers(before, "before"), as_numbers(after, "after")
+    if first.size != second.size:
+        raise ValueError(
+            f"before, after: found {first.size} and {second.size} values; expected one of each "
+            "per patient, in the same order"
+        )
+    for name, values in (("before", first), ("after", second)):
+        bad = np.flatnonzero(values <= 0)
+        if bad.size:
+            raise ValueError(
+                f"{name}[{bad[0]}]: {values[bad[0]]:g} has no logarithm; expected values above "
+                "zero; analyse the differences, or state what replaces such a value"
+            )
+    logs = paired_t(np.log(second) - np.log(first), alternative=alternative, conf_level=conf_level)
+    return GeometricMeanRatio(
+        estimate=math.exp(logs.estimate),
+        lower=math.exp(logs.lower),
+        upper=math.exp(logs.upper),
+        pvalue=logs.pvalue,
+        statistic=logs.statistic,
+        df=logs.df,
+        sd_log=logs.sd,
+        n=logs.n,
+        conf_level=conf_level,
+        alternative=alternative,
+    )
+
+
+def sign_test(diff: npt.ArrayLike, *, alternative: Alternative = "two-sided") -> SignTest:
+    """Test whether a change up is as likely as a change down, exactly; zeros are dropped.
+
+    Parameters
+    ----------
+    diff
+        After minus before, one number per patient. At least one, no missing values. Zeros are
+        judged on decimal values (see ``onearm.stats.differences``).
+    alternative
+        ``"greater"``: a rise is the likelier; ``"less"``: a fall.
+
+    Returns
+    -------
+    SignTest
+        With no difference other than zero, P is 1.
+
+    References
+    ----------
+    Arbuthnott J (1710) Phil Trans 27:186-190. Dixon WJ, Mood AM (1946) J Am Stat Assoc 41:557-566.
+
+    Examples
+    --------
+    >>> sign_test([-8, -6, -4, -4, -2, -2, 0, -4, 2]).pvalue
+    0.0703125
+    """
+    check_choice("alternative", alternative, ALTERNATIVES)
+    multiples = decimal_multiples(as_differences(diff)).multiples
+    up, down = int(np.sum(multiples > 0)), int(np.sum(multiples < 0))
+    pvalue, midp = _fair_coin(up, down, alternative)
+    return SignTest(
+        pvalue=pvalue,
+        midp=midp,
+        estimate=up / (up + down) if up + down else None,
+        n_positive=up,
+        n_negative=down,
+        n_zero=int(multiples.size) - up - down,
+        alternative=alternative,
+    )
+
+
+def mcnemar(
+    gained: int,
+    lost: int,
+    *,
+    alternative: Alternative = "two-sided",
+    conf_level: float = 0.95,
+) -> McNemar:
+    """Test whether a yes/no finding became more or less frequent, exactly and as mid-P.
+
+    Parameters
+    ----------
+    gained
+        Patients without the finding before and with it after.
+    lost
+        Patients with the finding before and without it after.
+    alternative
+        ``"greater"``: gaining is the likelier; ``"less"``: losing.
+    conf_level
+        Level of the interval of the odds ratio gained/lost.
+
+    Returns
+    -------
+    McNemar
+        When nobody changed, P is 1 and the odds ratio is None with limits 0 and inf.
+
+    Notes
+    -----
+    Patients who did not change carry no information about the direction of change and are not
+    asked for. The limits are Clopper-Pearson's for gained/(gained + lost), turned into odds; they
+    belong to the two-sided exact test.
+
+    References
+    ----------
+    McNemar Q (1947) Psychometrika 12:153-157. Fagerland MW, Lydersen S, Laake P (2013) BMC Med Res
+    Methodol 13:91 (the mid-P test).
+
+    Examples
+    --------
+    >>> mcnemar(gained=7, lost=1).pvalue
+    0.0703125
+    """
+    check_choice("alternative", alternative, ALTERNATIVES)
+    check_level(conf_level)
+    b, c = whole_number(gained, "gained"), whole_number(lost, "lost")
+    pvalue, midp = _fair_coin(b, c, alternative)
+    ratio: float | None = None
+    lower, upper = 0.0, math.inf
+    if b + c:
+        share = clopper_pearson(b, b + c, conf_level=conf_level)
+        ratio = b / c if c else math.inf
+        lower = share.lower / (1 - share.lower)
+        upper = share.upper / (1 - share.upper) if share.upper < 1 else math.inf
+    return McNemar(
+        pvalue=pvalue,
+        midp=midp,
+        gained=b,
+        lost=c,
+        odds_ratio=ratio,
+        lower=lower,
+        upper=upper,
+        conf_level=conf_level,
+        alternative=alternative,
+    )
+
+
+def sign_flip(
+    diff: npt.ArrayLike,
+    *,
+    alternative: Alternative = "two-sided",
+    rng: np.random.Generator | None = None,
+    resamples: int = 99_999,
+) -> SignFlip:
+    """Test whether the mean difference is zero by flipping signs (Fisher's randomisation test).
+
+    Parameters
+    ----------
+    diff
+        After minus before, one number per patient, any unit. At least one, no missing values.
+    alternative
+        ``"greater"``: the mean lies above zero; ``"less"``: below.
+    rng
+        Random generator for samples too large to count exactly; not used otherwise.
+    resamples
+        Random sign patterns to draw in that case.
+
+    Returns
+    -------
+    SignFlip
+        Exact, counting all sign patterns, whenever the differences are decimals of moderate size,
+        or at most 44 are not zero. Otherwise P is (b + 1)/(m + 1), where b of m random patterns
+        have a mean at least as extreme (Phipson & Smyth 2010).
+
+    Raises
+    ------
+    ValueError
+        If the differences are not finite numbers, or random patterns are needed and ``rng`` is
+        not given.
+
+    Notes
+    -----
+    Sums are compared on decimal values; where the differences are no decimals, sums that agree to
+    one part in 10**11 of the sum of absolute differences are equal. Zeros change nothing.
+
+    References
+    ----------
+    Fisher RA (1935) The Design of Experiments, section 21. Pagano M, Tritchler D (1983) J Am Stat
+    Assoc 78:435-440. Phipson B, Smyth GK (2010) Stat Appl Genet Mol Biol 9:39.
+
+    Examples
+    --------
+    >>> sign_flip([-8, -6, -4, -4, -2, -2, 0, -4, -2]).pvalue
+    0.0078125
+    """
+    check_choice("alternative", alternative, ALTERNATIVES)
+    values = as_differences(diff)
+    decimals = decimal_multiples(values)
+    nonzero = decimals.multiples[decimals.multiples != 0]
+    drawn, error = 0, 0.0
+    if nonzero.size == 0:
+        pvalue = 1.0
+    elif (counted := _counted_tail(decimals, alternative)) is not None:
+        pvalue = counted
+    elif nonzero.size <= LISTED:
+        pvalue = _listed_tail(_as_parts(decimals), alternative)
+    elif rng is None:
+        raise ValueError(
+            f"rng: found none; {nonzero.size} differences of this kind cannot be counted exactly; "
+            "give a random generator, such as numpy.random.default_rng(seed)"
+        )
+    else:
+        drawn = resamples
+        pvalue = _drawn_tail(_as_parts(decimals), alternative, rng, resamples)
+        error = math.sqrt(pvalue * (1 - pvalue) / resamples)
+    return SignFlip(
+        pvalue=pvalue,
+        statistic=float(np.mean(values)),
+        n=int(values.size),
+        n_zero=int(values.size - nonzero.size),
+        alternative=alternative,
+        method="monte carlo" if drawn else "exact",
+        resamples=drawn,
+        error=error,
+    )
+
+
+def _t_tail(t: float, df: int, alternative: Alternative) -> float:
+    from scipy.special import betainc
+
+    # The incomplete beta form keeps its relative accuracy far out in the tail.
+    both = float(betainc(df / 2, 0.5, df / (df + t * t)))
+    if alternative == "two-sided":
+        return both
+    beyond = (t > 0) == (alternative == "greater")
+    return both / 2 if beyond else 1 - both / 2
+
+
+def _t_reach(df: int, alternative: Alternative, conf_level: float) -> float:
+    from scipy.special import stdtrit
+
+    tail = (1 - conf_level) / (2 if alternative == "two-sided" else 1)
+    return -float(stdtrit(df, tail))
+
+
+def _fair_coin(up: int, down: int, alternative: Alternative) -> tuple[float, float]:
+    """Return P and mid-P of ``up`` heads and ``down`` tails, in whole-number arithmetic."""
+    n = up + down
+    everything = 2**n
+    at = math.comb(n, up)
+    smaller = _sum_of_binomials(n, min(up, down))
+    larger = everything - smaller + at
+    if alternative == "two-sided":
+        count = min(everything, 2 * smaller)
+        mid = 2 * everything - at if up == down else 2 * (count - at)
+    else:
+        count = smaller if (up < down) == (alternative == "less") or up == down else larger
+        mid = 2 * count - at
+    return count / everything, mid / (2 * everything)
+
+
+def _sum_of_binomials(n: int, last: int) -> int:
+    """Return C(n, 0) + ... + C(n, last)."""
+    term = total = 1
+    for k in range(1, last + 1):
+        term = term * (n - k + 1) // k
+        total += term
+    return total
+
+
+def _counted_tail(decimals: DecimalMultiples, alternative: Alternative) -> float | None:
+    """Return P by counting patterns per sum, or None where there are too many sums to count."""
+    nonzero = decimals.multiples[decimals.multiples != 0]
+    sizes = np.abs(nonzero)
+    if float(np.sum(sizes.astype(np.float64))) > 2.0**62:
+        return None
+    sizes //= np.gcd.reduce(sizes)
+    total = int(sizes.sum())
+    observed = int(sizes[nonzero > 0].sum())
+    inner = min(observed, total - observed)
+    if float(inner) * sizes.size > COUNTED_WORK:
+        return None
+    null = NullDistribution(sizes, inner)
+    smaller = null.up_to(inner)
+    if alternative == "two-sided":
+        return min(1.0, 2 * smaller)
+    inner_is_asked = 2 * observed == total or (2 * observed < total) == (alternative == "less")
+    return smaller if inner_is_asked else 1 - smaller + null.at(inner)
+
+
+def _as_parts(decimals: DecimalMultiples) -> FloatArray:
+    """Return the non-zero differences as parts of the sum of their absolute values."""
+    nonzero = decimals.multiples[decimals.multiples != 0].astype(np.float64)
+    parts: FloatArray = nonzero / np.sum(np.abs(nonzero))
+    return parts
+
+
+def _is_tail_of_sizes(parts: FloatArray, alternative: Alternative) -> tuple[FloatArray, float]:
+    """Return absolute parts and the sum of positive parts that a pattern must reach to count.
+
+    The sum of positive parts is symmetric about one half, so each alternative is the upper tail of
+    it, for the differences as they are or mirrored.
+    """
+    reached = float(np.sum(parts[parts > 0]))
+    if alternative == "less" or (alternative == "two-sided" and reached < 0.5):
+        reached = 1.0 - reached
+    return np.abs(parts), reached - SUM_NOISE
+
+
+def _listed_tail(parts: FloatArray, alternative: Alternative) -> float:
+    """Return P from all sign patterns, the sums of two halves sorted and matched."""
+    sizes, threshold = _is_tail_of_sizes(parts, alternative)
+    half = sizes.size // 2
+    first, second = _subset_sums(sizes[:half]), _subset_sums(sizes[half:])
+    first.sort()
+    second.sort()
+    short_of = np.searchsorted(first, threshold - second[::-1], side="left")
+    reaching = first.size * second.size - int(short_of.sum())
+    tail = math.ldexp(reaching, -sizes.size)
+    return min(1.0, 2 * tail) if alternative == "two-sided" else tail
+
+
+def _subset_sums(sizes: FloatArray) -> FloatArray:
+    sums = np.zeros(1)
+    for size in sizes:
+        sums = np.concatenate([sums, sums + size])
+    return sums
+
+
+def _drawn_tail(
+    parts: FloatArray, alternative: Alternative, rng: np.random.Generator, resamples: int
+) -> float:
+    """Return (b + 1)/(m + 1) of m random sign patterns, b of them at least as extreme."""
+    sizes, threshold = _is_tail_of_sizes(parts, alternative)
+    reaching, left = 0, resamples
+    while left:
+        rows = min(left, max(1, 2**20 // sizes.size))
+        sums = rng.integers(0, 2, size=(rows, sizes.size), dtype=np.int8) @ sizes
+        reaching += int(np.sum(sums >= threshold))
+        if alternative == "two-sided":
+            reaching += int(np.sum(sums <= 1.0 - threshold))
+        left -= rows
+    return min(1.0, (reaching + 1) / (resamples + 1))
