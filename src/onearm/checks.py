@@ -1,0 +1,508 @@
+"""The one gate before the ledger, and what stands wrong in the records behind it.
+
+Checks never raise for bad data: they return :class:`~onearm.errors.Problem` with a stable id, all of
+them together. ``error`` means it cannot be recorded; ``warning`` means that a person must look.
+The ids are listed in ``docs/checks.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+from onearm.dates import PartialDate, study_day
+from onearm.errors import DateError, OnearmError, Problem
+from onearm.instruments import INSTRUMENTS
+from onearm.ledger import Draft, Key, Snapshot
+from onearm.records import Records, parse_value
+from onearm.study import Form, Item, Study, Visit
+from onearm.units import convert
+
+MISSING_REASONS = ("not done", "not applicable", "unknown", "not asked")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+# -- drafts: before anything is recorded ----------------------------------------------------------
+
+
+def check_drafts(
+    study: Study,
+    drafts: Sequence[Draft],
+    snapshot: Snapshot,
+    *,
+    today: date | None = None,
+    where: Sequence[str] | None = None,
+) -> list[Problem]:
+    """Everything that speaks against recording these entries, in their order.
+
+    Parameters
+    ----------
+    drafts
+        The entries about to be recorded, as one act.
+    snapshot
+        What the ledger holds now; decides what is a change and needs a reason.
+    today
+        The site's calendar date; clinical dates after it are errors. None: not checked.
+    where
+        A name for each draft's place (``row 12``); default: its key in words.
+
+    Returns
+    -------
+    list of Problem
+        Empty when all is well. ``error``: the whole set is to be refused; ``warning``: it may be
+        recorded and stays visible as an open problem.
+    """
+    places = list(where) if where is not None else [key_words(d.key) for d in drafts]
+    problems: list[Problem] = []
+    seen: dict[Key, str] = {}
+    for draft, place in zip(drafts, places, strict=True):
+        problems += [_at(p, place) for p in _draft_problems(study, draft, snapshot, today)]
+        if draft.key in seen:
+            problems.append(
+                Problem(
+                    "entry.twice",
+                    f"{key_words(draft.key)} is given twice, here and at {seen[draft.key]}; keep one",
+                    where=place,
+                )
+            )
+        seen.setdefault(draft.key, place)
+    return problems + _reference_problems(study, drafts, snapshot, places)
+
+
+def key_words(key: Key) -> str:
+    """A key as a person names it: ``subject 003, visit M3, URINE.UPROT24H``."""
+    visit = f", visit {key.visit}" if key.visit else ""
+    repeat = f", repeat {key.repeat}" if key.repeat != 1 else ""
+    return f"{key.kind} {key.about}{visit}, {key.form}.{key.item}{repeat}"
+
+
+def _at(problem: Problem, place: str) -> Problem:
+    return Problem(problem.id, problem.message, problem.severity, place)
+
+
+def _error(id: str, message: str) -> list[Problem]:
+    return [Problem(id, message)]
+
+
+def _draft_problems(
+    study: Study, draft: Draft, snapshot: Snapshot, today: date | None
+) -> list[Problem]:
+    if draft.key.kind == "study":
+        return _reason_problems(draft, snapshot)
+    place = _place_problems(study, draft.key)
+    if place:
+        return place
+    item = study.item(draft.key.form, draft.key.item)
+    return _content_problems(item, draft, today) + _reason_problems(draft, snapshot)
+
+
+def _place_problems(study: Study, key: Key) -> list[Problem]:
+    if not key.about.strip():
+        return _error("about.empty", f"the {key.kind} is empty; give its identifier")
+    forms = {f.id: f for f in study.forms}
+    if key.form not in forms:
+        return _error(
+            "form.unknown",
+            f"'{key.form}' is not a form of this study; the forms are {', '.join(forms)}",
+        )
+    form = forms[key.form]
+    items = [i.id for i in form.all_items]
+    if key.item not in items:
+        return _error(
+            "item.unknown",
+            f"'{key.item}' is not an item of form {form.id}; its items are {', '.join(items)}",
+        )
+    if form.about != key.kind:
+        return _error(
+            "about.kind", f"form {form.id} is about a {form.about}, not about a {key.kind}"
+        )
+    return _visit_problems(study, form, key)
+
+
+def _visit_problems(study: Study, form: Form, key: Key) -> list[Problem]:
+    at = [v.id for v in study.schedule.visits if form.id in v.forms]
+    if key.visit and key.visit not in {v.id for v in study.schedule.visits}:
+        visits = ", ".join(v.id for v in study.schedule.visits)
+        return _error(
+            "visit.unknown", f"'{key.visit}' is not a visit of this study; the visits are {visits}"
+        )
+    if key.visit and at and key.visit not in at:
+        return _error(
+            "visit.form",
+            f"form {form.id} is not collected at visit {key.visit}; it is at {', '.join(at)}",
+        )
+    if not key.visit and at and form.about == "subject":
+        return _error(
+            "visit.missing", f"form {form.id} belongs to a visit; name one of {', '.join(at)}"
+        )
+    if key.repeat != 1 and not form.repeating:
+        return _error(
+            "repeat.single",
+            f"form {form.id} does not repeat, so its repeat is 1, found {key.repeat}",
+        )
+    return []
+
+
+def _content_problems(item: Item, draft: Draft, today: date | None) -> list[Problem]:
+    value, missing = draft.value, draft.missing
+    if value is not None and missing:
+        return _error(
+            "value.and.missing",
+            f"a value ('{value}') and a reason why it is missing ('{missing}') exclude each other;"
+            " keep one",
+        )
+    if value is None and not missing:
+        return _error(
+            "value.empty",
+            f"no value; give one, or one of the reasons: {', '.join(MISSING_REASONS)}",
+        )
+    if value is None:
+        if missing not in MISSING_REASONS:
+            return _error(
+                "missing.reason",
+                f"'{missing}' is not a reason for a missing value; the reasons are"
+                f" {', '.join(MISSING_REASONS)}",
+            )
+        return []
+    if value != value.strip() or not value:
+        return _error("value.blank", f"'{value}' begins or ends with a blank; remove it")
+    check = {
+        "quantity": _number_problems,
+        "integer": _number_problems,
+        "yesno": _yesno_problems,
+        "choice": _choice_problems,
+        "date": _date_problems,
+    }.get(item.type)
+    problems = check(item, value, draft.unit) if check else []
+    if item.type == "date" and not problems and today is not None:
+        problems = _future_problems(value, today)
+    return problems
+
+
+def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
+    if not _NUMBER.fullmatch(value):
+        comma = value.replace(",", ".", 1)
+        hint = f"; write {comma}" if _NUMBER.fullmatch(comma) else ""
+        return _error("value.number", f"'{value}' is not a number with a decimal point{hint}")
+    if item.type == "integer" and float(value) != int(float(value)):
+        return _error("value.integer", f"'{value}' is not a whole number")
+    unit_problems = _unit_problems(item, unit)
+    if unit_problems:
+        return unit_problems
+    number = parse_value(item, value, unit)
+    assert isinstance(number, float)
+    if item.range and not item.range[0] <= number <= item.range[1]:
+        low, high = item.range
+        return [
+            Problem(
+                "value.range",
+                f"{number:g} {item.unit or ''} is outside the plausible range {low:g} to {high:g}"
+                f" {item.unit or ''} of {item.id}; look at the source and correct or confirm it",
+                "warning",
+            )
+        ]
+    return []
+
+
+def _unit_problems(item: Item, unit: str) -> list[Problem]:
+    wanted = item.unit or ""
+    if unit == wanted:
+        return []
+    if not unit:
+        return _error("unit.missing", f"{item.id} has a unit; give it (the study uses {wanted})")
+    if not wanted:
+        return _error("unit.surplus", f"{item.id} has no unit, found '{unit}'; leave it empty")
+    try:
+        convert(1.0, unit, wanted)
+    except OnearmError as error:
+        return _error("unit.unknown", f"'{unit}' cannot be read as {wanted} for {item.id}: {error}")
+    return []
+
+
+def _yesno_problems(item: Item, value: str, unit: str) -> list[Problem]:
+    if value in ("yes", "no"):
+        return []
+    return _error("value.yesno", f"'{value}' is neither yes nor no")
+
+
+def _choice_problems(item: Item, value: str, unit: str) -> list[Problem]:
+    if item.choices and value in item.choices:
+        return []
+    return _error(
+        "value.choice",
+        f"'{value}' is not a choice of {item.id}; the choices are {', '.join(item.choices or ())}",
+    )
+
+
+def _date_problems(item: Item, value: str, unit: str) -> list[Problem]:
+    try:
+        partial = PartialDate(value)
+    except DateError as error:
+        return _error("value.date", str(error))
+    if item.role == "visit date" and not partial.complete:
+        return _error(
+            "value.date.partial",
+            f"'{value}' is a partial date; a visit's date needs year, month and day",
+        )
+    return []
+
+
+def _future_problems(value: str, today: date) -> list[Problem]:
+    partial = PartialDate(value)
+    earliest, _ = partial.impute("first")
+    if earliest > today:
+        return _error("value.date.future", f"'{value}' lies after today, {today.isoformat()}")
+    return []
+
+
+def _reason_problems(draft: Draft, snapshot: Snapshot) -> list[Problem]:
+    now = snapshot.get(draft.key)
+    if now is None or draft.reason.strip():
+        return []
+    if (now.value, now.unit, now.missing) == (draft.value, draft.unit, draft.missing):
+        return []
+    stood = now.value if now.value is not None else now.missing
+    return _error(
+        "reason.missing",
+        f"{key_words(draft.key)} holds '{stood}' (entry {now.seq}); a change needs a reason",
+    )
+
+
+def _reference_problems(
+    study: Study, drafts: Sequence[Draft], snapshot: Snapshot, places: Sequence[str]
+) -> list[Problem]:
+    """Entries that point to a subject, donor or lot of which nothing is known."""
+    known = {
+        "subject": set(snapshot.subjects()),
+        "donor": set(snapshot.donors()),
+        "lot": set(snapshot.lots()),
+    }
+    for draft in drafts:
+        if draft.key.kind in known:
+            known[draft.key.kind].add(draft.key.about)
+    problems = []
+    for draft, place in zip(drafts, places, strict=True):
+        kind = _refers(study, draft.key)
+        if kind and draft.value is not None and draft.value not in known[kind]:
+            problems.append(
+                Problem(
+                    "reference.unknown",
+                    f"{draft.key.form}.{draft.key.item} names the {kind} '{draft.value}', of which"
+                    " nothing is recorded; enter it first or in the same file",
+                    where=place,
+                )
+            )
+    return problems
+
+
+def _refers(study: Study, key: Key) -> str | None:
+    for form in study.forms:
+        if form.id == key.form:
+            return next((i.refers for i in form.all_items if i.id == key.item), None)
+    return None
+
+
+# -- visits: what was due, what was done ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class VisitState:
+    """One scheduled visit of one subject.
+
+    ``state`` is ``done`` (every form has entries), ``partial`` (some have), ``due`` (the window is
+    open), ``overdue`` (the window has closed), ``planned`` (it opens later), ``unscheduled`` (no
+    infusion date yet, so no target) or ``ended`` (the subject left before it).
+    """
+
+    subject: str
+    visit: Visit
+    state: Literal["done", "partial", "due", "overdue", "planned", "unscheduled", "ended"]
+    target: date | None
+    opens: date | None
+    closes: date | None
+    done_on: date | None
+    day: int | None
+    out_of_window: int
+
+    @property
+    def words(self) -> str:
+        """State with its dates, for a status line."""
+        if self.state in ("due", "overdue") and self.closes:
+            return f"{self.state}, window closes {self.closes.isoformat()}"
+        return self.state
+
+
+def target_date(visit: Visit, anchor: date) -> date:
+    """The calendar date of a visit's target day; day 1 is the anchor and there is no day 0."""
+    return anchor + timedelta(days=visit.day - 1 if visit.day > 0 else visit.day)
+
+
+def visit_states(records: Records, today: date) -> list[VisitState]:
+    """Every scheduled visit of every subject who has not failed screening, with its state today."""
+    return [
+        _visit_state(records, subject, visit, today)
+        for subject in records.subjects
+        if disposition(records, subject) != "screen failure"
+        for visit in records.study.schedule.visits
+    ]
+
+
+def _visit_state(records: Records, subject: str, visit: Visit, today: date) -> VisitState:
+    anchor = records.anchor(subject)
+    have = {d.form.id for d in records.data("subject", subject) if d.entry.key.visit == visit.id}
+    done_on = records.visit_date(subject, visit.id)
+    target = target_date(visit, anchor) if anchor else None
+    opens = target + timedelta(days=visit.window[0]) if target else None
+    closes = target + timedelta(days=visit.window[1]) if target else None
+    state: Literal["done", "partial", "due", "overdue", "planned", "unscheduled", "ended"]
+    if have >= set(visit.forms):
+        state = "done"
+    elif have:
+        state = "partial"
+    elif opens is None or closes is None:
+        state = "unscheduled"
+    elif _ended(records, subject, opens):
+        state = "ended"
+    elif today < opens:
+        state = "planned"
+    else:
+        state = "due" if today <= closes else "overdue"
+    outside = 0
+    if done_on and opens and closes:
+        outside = min(0, (done_on - opens).days) or max(0, (done_on - closes).days)
+    day = study_day(done_on, anchor) if done_on and anchor else None
+    return VisitState(subject, visit, state, target, opens, closes, done_on, day, outside)
+
+
+def disposition(records: Records, subject: str) -> str | None:
+    """The recorded disposition (``completed``, ``screen failure`` ...); None while on study."""
+    for datum in reversed(records.data("subject", subject)):
+        if datum.item.role == "disposition" and isinstance(datum.value, str):
+            return datum.value
+    return None
+
+
+def _ended(records: Records, subject: str, opens: date) -> bool:
+    """Left the study before the visit's window opened."""
+    if disposition(records, subject) in (None, "completed"):
+        return False
+    ends = [
+        d.value
+        for d in records.data("subject", subject)
+        if d.item.role == "end date"
+        and any(i.role == "disposition" for i in d.form.all_items)
+        and isinstance(d.value, date)
+    ]
+    return bool(ends) and max(ends) <= opens
+
+
+# -- records: what is open ------------------------------------------------------------------------
+
+
+def check_records(records: Records, today: date | None = None) -> list[Problem]:
+    """Open problems of what is recorded: unreadable and implausible values, holes, windows.
+
+    ``today`` (the site's date) makes overdue visits a problem; None leaves the calendar out, as a
+    report on a data cut does.
+    """
+    return [
+        *_value_warnings(records),
+        *_holes(records),
+        *_open_scores(records),
+        *_windows(records, today),
+    ]
+
+
+def _value_warnings(records: Records) -> list[Problem]:
+    problems = []
+    for kind, ids in (
+        ("subject", records.subjects),
+        ("donor", records.donors),
+        ("lot", records.lots),
+    ):
+        for about in ids:
+            for datum in records.data(kind, about):
+                entry = datum.entry
+                if entry.value is None:
+                    continue
+                draft = Draft(entry.key, entry.value, entry.unit)
+                problems += [
+                    _at(p, f"{key_words(entry.key)} (entry {entry.seq})")
+                    for p in _content_problems(datum.item, draft, None)
+                ]
+    return problems
+
+
+def _holes(records: Records) -> list[Problem]:
+    """Required items that nobody answered on a form that was begun: neither value nor reason."""
+    problems = []
+    for form in records.study.forms:
+        for key in records.instances(form.id):
+            filled = records.filled(key)
+            empty = [i.id for i in _asked(form) if i.id not in filled]
+            if empty:
+                visit = f", visit {key.visit}" if key.visit else ""
+                problems.append(
+                    Problem(
+                        "item.open",
+                        f"{', '.join(empty)} of form {form.id} not answered; enter a value or why"
+                        " it is missing",
+                        "warning",
+                        f"{key.kind} {key.about}{visit}",
+                    )
+                )
+    return problems
+
+
+def _asked(form: Form) -> Iterable[Item]:
+    """Items that must be answered; an attribution question is asked only when its finding is there."""
+    questions = INSTRUMENTS[form.instrument.name].questions if form.instrument else ()
+    derived = {q.id for q in questions if q.derived_from}
+    return (i for i in form.all_items if i.required and i.id not in derived)
+
+
+def _open_scores(records: Records) -> list[Problem]:
+    problems = []
+    for score in records.scores:
+        name, bounds = next(iter(score.bounds.items()))
+        if not bounds.known:
+            problems.append(
+                Problem(
+                    "score.bounds",
+                    f"{score.form.id} {name} is only known to lie in {bounds}: answers or laboratory"
+                    " values are missing",
+                    "warning",
+                    f"subject {score.subject}, visit {score.visit}",
+                )
+            )
+    return problems
+
+
+def _windows(records: Records, today: date | None) -> list[Problem]:
+    problems = []
+    for state in visit_states(records, today or date.min):
+        where = f"subject {state.subject}, visit {state.visit.id}"
+        if state.out_of_window:
+            side = "after" if state.out_of_window > 0 else "before"
+            problems.append(
+                Problem(
+                    "visit.window",
+                    f"done on {state.done_on}, {abs(state.out_of_window)} days {side} its window"
+                    f" ({state.opens} to {state.closes})",
+                    "warning",
+                    where,
+                )
+            )
+        if state.state == "overdue" and today is not None:
+            problems.append(
+                Problem(
+                    "visit.overdue",
+                    f"nothing recorded; the window closed on {state.closes}",
+                    "warning",
+                    where,
+                )
+            )
+    return problems

@@ -1,0 +1,784 @@
+"""The command line: read, call one function, show. Heavy imports wait for the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from onearm import __version__
+from onearm.errors import ExchangeError, OnearmError, StudyError
+
+if TYPE_CHECKING:
+    from onearm.analysis import BeforeAfter
+    from onearm.ledger import Ledger, Snapshot
+    from onearm.study import Study
+
+FINE, PROBLEMS, MISUSE = 0, 1, 2
+DEMO = "onearm demo"  # who the demonstration's entries are by
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+# -- shared ---------------------------------------------------------------------------------------
+
+
+def guarded(command: F) -> F:
+    """Errors that onearm raises on purpose are printed without a traceback; the exit code is 1."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except (StudyError, ExchangeError) as error:
+            for message in error.messages:
+                click.echo(message, err=True)
+            count = len(error.messages)
+            click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was done.", err=True)
+        except OnearmError as error:
+            click.echo(str(error), err=True)
+        sys.exit(PROBLEMS)
+
+    return run  # type: ignore[return-value]
+
+
+def as_json(value: object) -> None:
+    """Print a result as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def study_path(place: Path) -> Path:
+    """The study file of STUDY: the file itself, or study.yaml in a folder."""
+    if place.is_dir():
+        path = place / "study.yaml"
+        if not path.exists():
+            raise click.UsageError(
+                f"{place}: the folder holds no study.yaml; give a study file, or a folder made by `onearm new` or "
+                "`onearm demo`"
+            )
+        return path
+    if not place.exists():
+        raise click.UsageError(
+            f"{place}: no such file or folder; give a study file or the folder it is in"
+        )
+    return place
+
+
+def load(place: Path) -> Study:
+    """Load the study file of STUDY."""
+    from onearm.study import load_study
+
+    return load_study(study_path(place))
+
+
+def ledger_of(place: Path, database: str | None, *, create: bool = False) -> Ledger:
+    """Open the ledger of STUDY: ledger.db beside the study file, or a PostgreSQL URL."""
+    from onearm.ledger import Ledger
+
+    folder = place if place.is_dir() else place.parent
+    return Ledger.open(database or folder / "ledger.db", create=create)
+
+
+def as_of_option(text: str | None) -> str | int | None:
+    """``--as-of``: an entry's number, or a time."""
+    return int(text) if text is not None and text.isdigit() and len(text) < 8 else text
+
+
+def cut_of(ledger: Ledger, as_of: str | None) -> tuple[Snapshot, list[Any]]:
+    """A data cut and every entry up to it."""
+    snapshot = ledger.snapshot(as_of_option(as_of))
+    return snapshot, [e for e in ledger.entries() if e.seq <= snapshot.head.seq]
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "") -> str:
+    """Rows as text columns; ``right`` names those that are aligned right."""
+    widths = [max(len(r[i]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
+    lines = []
+    for r in rows:
+        parts = [
+            c.rjust(w) if i in right else c.ljust(w)
+            for i, (c, w) in enumerate(zip(r, widths, strict=False))
+        ]
+        lines.append((indent + "  ".join(parts)).rstrip())
+    return "\n".join(lines)
+
+
+PLACE = click.argument("study", metavar="STUDY", type=click.Path(path_type=Path))
+DATABASE = click.option(
+    "--database", metavar="URL", help="A PostgreSQL ledger instead of ledger.db."
+)
+JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="onearm")
+def main() -> None:
+    """Run a small single-arm before-after trial of cell therapy from one study file.
+
+    STUDY is a study file, or a folder that holds study.yaml and ledger.db.
+    Exit codes: 0 fine, 1 problems found, 2 misuse.
+    """
+
+
+# -- demo and new ---------------------------------------------------------------------------------
+
+
+def studies() -> Path:
+    """The studies that come with onearm: inside the installed package, else beside the source."""
+    inside = Path(__file__).parent / "studies"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "studies"
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="The folder to make.",
+)
+@JSON
+@guarded
+def demo(out: Path, json_: bool) -> None:
+    """Make the trial onearm was born from, on constructed records, from study file to report.
+
+    OUT then holds study.yaml, ledger.db and report.html. A demo made before is replaced; a folder that holds
+    anything else is left alone.
+    """
+    from onearm.exchange.entries import import_entries
+    from onearm.study import load_study
+
+    source = studies() / "lupus-msc"
+    _clear_demo(out)
+    (out / "study.yaml").write_bytes((source / "abstract-2018.yaml").read_bytes())
+    study = load_study(out / "study.yaml")
+    steps = _progress(json_)
+    with ledger_of(out, None, create=True) as ledger:
+        for name in ("entries.csv", "corrections.csv"):
+            steps(f"recording {name}")
+            import_entries(
+                study,
+                ledger,
+                source / "records" / name,
+                by=DEMO,
+                role="demonstration",
+                site="",
+                today=date.today(),
+            )
+        steps("analysing and writing the report")
+        summary = _write_report(study, ledger, None, out / "report.html")
+    if json_:
+        as_json(summary)
+        return
+    click.echo(_summary_text(summary))
+
+
+def _clear_demo(out: Path) -> None:
+    """Make room in OUT: only what a demo left there is ever removed, never a record somebody entered."""
+    ours = {"study.yaml", "ledger.db", "report.html"}
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"{out} is a file; name a folder to make")
+    found = {p.name for p in out.iterdir()} if out.exists() else set()
+    if found - ours or ("ledger.db" in found and not _is_demo(out)):
+        raise click.UsageError(
+            f"{out} holds something that no demo left there; name another folder with --out"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for name in found:
+        (out / name).unlink()
+
+
+def _is_demo(out: Path) -> bool:
+    """Every entry of the ledger was made by a demo."""
+    try:
+        with ledger_of(out, None) as ledger:
+            return all(entry.by == DEMO for entry in ledger.entries())
+    except OnearmError:
+        return False
+
+
+def _progress(silent: bool) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if not silent and sys.stderr.isatty():
+            click.echo(f"  {text} ...", err=True)
+
+    return say
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="A study file to begin with; default: the 2018 abstract.",
+)
+@guarded
+def new(folder: Path, source: Path | None) -> None:
+    """Begin a study: a FOLDER with a study file to edit and an empty ledger."""
+    from onearm.study import load_study
+
+    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        raise click.UsageError(f"{folder} is not empty; name a folder that does not exist yet")
+    source = study_path(source) if source else studies() / "lupus-msc" / "abstract-2018.yaml"
+    text = source.read_bytes()
+    load_study(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_bytes(text)
+    ledger_of(folder, None, create=True).close()
+    click.echo(
+        f"{folder}/study.yaml   the study file, from {source.name}: edit it, then `onearm check {folder}`"
+    )
+    click.echo(
+        f"{folder}/ledger.db    the ledger, empty: `onearm import {folder} FILE.csv --by NAME --role ROLE`"
+    )
+
+
+# -- the study file -------------------------------------------------------------------------------
+
+
+@main.command()
+@PLACE
+@JSON
+@guarded
+def check(study: Path, json_: bool) -> None:
+    """Check a study file and print the study as a person reads a protocol."""
+    from onearm.study.words import describe
+
+    try:
+        value = load(study)
+    except StudyError as error:
+        if not json_:
+            raise
+        as_json({"study": str(study), "valid": False, "problems": error.messages})
+        sys.exit(PROBLEMS)
+    if json_:
+        as_json({"study": value.id, "valid": True, "hash": value.hash, "problems": []})
+        return
+    click.echo(describe(value))
+
+
+@main.command()
+@click.argument("a", metavar="A", type=click.Path(path_type=Path))
+@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@JSON
+@guarded
+def diff(a: Path, b: Path, json_: bool) -> None:
+    """Say in words how two study files differ. Exit code 1 when they do."""
+    from onearm.study.words import diff as compare_studies
+
+    left, right = load(a), load(b)
+    found = compare_studies(left, right)
+    if json_:
+        as_json(
+            [
+                {"topic": d.topic, "path": d.path, "text": d.text, "a": d.left, "b": d.right}
+                for d in found
+            ]
+        )
+    else:
+        click.echo(f"A  {a}\nB  {b}\n")
+        topic = ""
+        for d in found:
+            if d.topic != topic:
+                click.secho(("\n" if topic else "") + d.topic, bold=True)
+                topic = d.topic
+            click.echo(f"  {d.text}")
+        click.echo(
+            f"\n{len(found)} difference{'s' if len(found) != 1 else ''}."
+            if found
+            else "No difference."
+        )
+    sys.exit(PROBLEMS if found else FINE)
+
+
+# -- the ledger -----------------------------------------------------------------------------------
+
+
+@main.command("import")
+@PLACE
+@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
+@click.option("--by", required=True, help="Who enters: the name every entry carries.")
+@click.option("--role", required=True, help="In which role, for example coordinator.")
+@click.option("--site", default="", help="Where.")
+@DATABASE
+@JSON
+@guarded
+def import_(
+    study: Path, file: Path, by: str, role: str, site: str, database: str | None, json_: bool
+) -> None:
+    """Record every row of a CSV file of entries: all of them, or on any problem none."""
+    from onearm.exchange.entries import import_entries
+
+    value = load(study)
+    with ledger_of(study, database) as ledger:
+        try:
+            done = import_entries(
+                value, ledger, file, by=by, role=role, site=site, today=date.today()
+            )
+        except ExchangeError as error:
+            if not json_:
+                raise
+            as_json({"recorded": 0, "problems": error.messages})
+            sys.exit(PROBLEMS)
+        head = ledger.head()
+    warnings = [f"{p.where}: {p.message} [{p.id}]" for p in done.warnings]
+    if json_:
+        as_json(
+            {
+                "recorded": len(done.entries),
+                "unchanged": done.unchanged,
+                "warnings": warnings,
+                "head": str(head),
+            }
+        )
+        return
+    click.echo(f"{len(done.entries)} entries recorded, {done.unchanged} unchanged rows made none.")
+    for warning in warnings:
+        click.echo(f"  look at: {warning}")
+    click.echo(f"Ledger head {head}")
+
+
+@main.command()
+@PLACE
+@click.option(
+    "--anchor", metavar="SEQ:HASH", help="A head noted earlier, for example from a report's foot."
+)
+@DATABASE
+@JSON
+@guarded
+def verify(study: Path, anchor: str | None, database: str | None, json_: bool) -> None:
+    """Recompute the ledger's chain; exit code 1 when anything in it was changed."""
+    folder = study if study.is_dir() or not study.exists() else study.parent
+    if not database and not folder.exists():
+        raise click.UsageError(
+            f"{study}: no such file or folder; give the folder that holds ledger.db"
+        )
+    with ledger_of(study, database) as ledger:
+        damages = ledger.verify(anchor)
+        head = None if damages else ledger.head()
+    if json_:
+        found = [{"seq": d.seq, "kind": d.kind, "message": d.message} for d in damages]
+        as_json({"whole": not damages, "head": str(head) if head else None, "damages": found})
+    elif damages:
+        for d in damages:
+            where = f"entry {d.seq}" if d.seq else "ledger"
+            click.echo(f"{where}: {d.kind}: {d.message}")
+        click.echo("The ledger is damaged. Keep it as it is, and compare it with a backup.")
+    else:
+        assert head is not None
+        click.echo(f"The ledger is whole: {head.seq} entries, head {head}")
+    sys.exit(PROBLEMS if damages else FINE)
+
+
+@main.command()
+@PLACE
+@click.option(
+    "--on", "day", metavar="DATE", help="The date to judge visits by, ISO 8601; default: today."
+)
+@DATABASE
+@JSON
+@guarded
+def status(study: Path, day: str | None, database: str | None, json_: bool) -> None:
+    """Who is enrolled, which visits are due or overdue, what is open."""
+    from onearm.checks import check_records, disposition, visit_states
+    from onearm.records import Records
+
+    today = _day(day)
+    value = load(study)
+    with ledger_of(study, database) as ledger:
+        records = Records(value, ledger.snapshot())
+    states = visit_states(records, today)
+    problems = check_records(records, today)
+    ends = {s: disposition(records, s) for s in records.subjects}
+    facts = {
+        "study": value.id,
+        "on": today.isoformat(),
+        "data": records.snapshot.nature or "patient data",
+        "planned": value.study.planned.treated,
+        "screened": len(records.subjects),
+        "screen_failures": sum(e == "screen failure" for e in ends.values()),
+        "enrolled": sum(e != "screen failure" for e in ends.values()),
+        "infused": len(records.treated),
+        "completed": sum(e == "completed" for e in ends.values()),
+        "visits": [
+            {
+                "subject": s.subject,
+                "visit": s.visit.id,
+                "state": s.state,
+                "target": s.target,
+                "window_closes": s.closes,
+            }
+            for s in states
+            if s.state in ("due", "overdue", "partial")
+        ],
+        "problems": [{"id": p.id, "where": p.where, "message": p.message} for p in problems],
+    }
+    if json_:
+        as_json(facts)
+    else:
+        _show_status(value, facts, states)
+    sys.exit(PROBLEMS if problems else FINE)
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return date.today()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--on: '{text}' is not a date; write it as 2026-11-22") from None
+
+
+def _show_status(study: Study, facts: dict[str, Any], states: Sequence[Any]) -> None:
+    click.secho(f"{study.id}  {study.title}", bold=True)
+    if facts["data"] != "patient data":
+        click.echo(f"{facts['data'].capitalize()} data, not patient data.")
+    names = ("planned", "screened", "screen_failures", "enrolled", "infused", "completed")
+    click.echo(
+        aligned([[n.replace("_", " "), str(facts[n])] for n in names], right=(1,), indent="  ")
+    )
+    click.echo("")
+    marks = {
+        "done": "●",
+        "partial": "◐",
+        "due": "○ due",
+        "overdue": "! overdue",
+        "planned": "·",
+        "unscheduled": "–",
+        "ended": "×",
+    }
+    visits = [v.id for v in study.schedule.visits]
+    rows = [["", *visits]]
+    by_subject: dict[str, dict[str, Any]] = {}
+    for s in states:
+        by_subject.setdefault(s.subject, {})[s.visit.id] = s
+    for subject, found in by_subject.items():
+        rows.append([subject, *(marks[found[v].state] for v in visits)])
+    click.echo(aligned(rows, indent="  ") if by_subject else "  nobody is enrolled yet")
+    click.echo("  ● done  ◐ partial  ○ due  ! overdue  · planned  – no infusion date  × ended\n")
+    problems = facts["problems"]
+    click.echo(
+        f"{len(problems)} open problem{'s' if len(problems) != 1 else ''}"
+        + (":" if problems else ".")
+    )
+    for p in problems:
+        click.echo(f"  {p['where']}: {p['message']} [{p['id']}]")
+
+
+# -- the report -----------------------------------------------------------------------------------
+
+
+@main.command()
+@PLACE
+@click.option(
+    "--as-of",
+    metavar="TIME",
+    help="Data cut: a time (2026-11-22T12:00Z), a day, or an entry's number.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for report.html; default: beside the study file.",
+)
+@DATABASE
+@JSON
+@guarded
+def run(
+    study: Path, as_of: str | None, out: Path | None, database: str | None, json_: bool
+) -> None:
+    """Analyse a data cut and write the report, one HTML file."""
+    value = load(study)
+    folder = out or (study if study.is_dir() else study.parent)
+    with ledger_of(study, database) as ledger:
+        folder.mkdir(parents=True, exist_ok=True)
+        summary = _write_report(value, ledger, as_of, folder / "report.html")
+    if json_:
+        as_json(summary)
+    else:
+        click.echo(_summary_text(summary))
+
+
+def _write_report(study: Study, ledger: Ledger, as_of: str | None, path: Path) -> dict[str, Any]:
+    from onearm.analysis import run as analyse
+    from onearm.records import Records
+    from onearm.report.document import render_results
+
+    snapshot, history = cut_of(ledger, as_of)
+    results = analyse(Records(study, snapshot))
+    path.write_text(render_results(results, history), encoding="utf-8")
+    return {
+        "study": study.id,
+        "data": snapshot.nature or "patient data",
+        "as_of": snapshot.as_of,
+        "ledger_head": str(snapshot.head),
+        "study_hash": study.hash,
+        "treated": len(results.data.records.treated),
+        "analyses": [_outcome_facts(o) for o in results.outcomes if o.comparison],
+        "published": [
+            {"text": c.text, "published": c.value, "computed": c.computed, "agrees": c.agrees}
+            for c in results.published
+        ],
+        "report": str(path),
+    }
+
+
+def _outcome_facts(outcome: Any) -> dict[str, Any]:
+    c = outcome.comparison
+    return {
+        "id": outcome.analysis.id,
+        "title": outcome.analysis.title,
+        "role": outcome.analysis.role,
+        "method": outcome.analysis.method,
+        "baseline": outcome.baseline.label,
+        "primary_baseline": outcome.primary_baseline,
+        "n": c.n,
+        "before": {"mean": c.before.mean, "sd": c.before.sd},
+        "after": {"mean": c.after.mean, "sd": c.after.sd},
+        "p": outcome.pvalue,
+        "published_p": outcome.published,
+        "decimals": outcome.measure.decimals,
+    }
+
+
+def _summary_text(summary: dict[str, Any]) -> str:
+    from onearm.report.numbers import number, p_value
+
+    rows = [["", "n", "before", "after", "exact P", "as published"]]
+    for a in summary["analyses"]:
+        if not a["primary_baseline"]:
+            continue
+        d = a["decimals"]
+        exact = p_value(a["p"]) + (
+            "" if a["method"] == "signed_rank" else f" ({a['method'].replace('_', ' ')})"
+        )
+        rows.append(
+            [
+                a["title"],
+                str(a["n"]),
+                f"{number(a['before']['mean'], d)} ± {number(a['before']['sd'], d)}",
+                f"{number(a['after']['mean'], d)} ± {number(a['after']['sd'], d)}",
+                exact,
+                p_value(a["published_p"]) if a["published_p"] is not None else "",
+            ]
+        )
+    rows[0][4] = "P"
+    lines = [
+        f"{summary['study']}: {summary['treated']} treated, data cut {summary['as_of'] or '(empty)'}"
+    ]
+    if summary["data"] != "patient data":
+        lines.append(f"{summary['data'].capitalize()} data, not patient data.")
+    lines += ["", aligned(rows, right=(1, 2, 3), indent="  ")] if len(rows) > 1 else []
+    checks = summary["published"]
+    if checks:
+        held = sum(c["agrees"] is True for c in checks)
+        lines += ["", f"{held} of {len(checks)} published numbers reproduced."]
+    lines += ["", f"Report: {summary['report']}"]
+    return "\n".join(lines)
+
+
+# -- compare --------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
+@click.option("--before", required=True, metavar="COL", help="Column with the values before.")
+@click.option("--after", required=True, metavar="COL", help="Column with the values after.")
+@click.option("--unit", default="", help="Unit, for the labels.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Write the paired plot to this SVG file."
+)
+@JSON
+@guarded
+def compare(file: Path, before: str, after: str, unit: str, plot: Path | None, json_: bool) -> None:
+    """Before-after analysis of any CSV file, one row a patient; an empty cell or NA is missing.
+
+    Exact signed-rank tests under both zero rules, Hodges-Lehmann shift, paired t, effect sizes.
+    """
+    from onearm.analysis import before_after
+    from onearm.exchange.pairs import read_pairs
+
+    pairs = read_pairs(file, before, after)
+    result = before_after(pairs.before, pairs.after)
+    if plot:
+        _write_plot(plot, pairs, result, before, after, unit)
+    if json_:
+        as_json(comparison_facts(result, before, after, unit))
+        return
+    click.echo(_comparison_text(result, pairs, before, after, unit))
+    if plot:
+        click.echo(f"\nPlot: {plot}")
+
+
+def comparison_facts(c: BeforeAfter, before: str, after: str, unit: str) -> dict[str, Any]:
+    """A comparison as plain values; what is not defined is null, an open end of an interval too."""
+    return {
+        "before_column": before,
+        "after_column": after,
+        "unit": unit,
+        "n": c.n,
+        "missing": c.n_missing,
+        "before": _facts(c.before),
+        "after": _facts(c.after),
+        "change": _facts(c.change),
+        "paired_t": _facts(c.t),
+        "signed_rank": {"wilcoxon": _facts(c.wilcoxon), "pratt": _facts(c.pratt)},
+        "hodges_lehmann": _facts(c.shift),
+        "effect_sizes": {
+            "cohen_dz": _facts(c.dz),
+            "hedges_g": _facts(c.g),
+            "rank_biserial": _facts(c.rank_biserial),
+            "probability_of_improvement": _facts(c.improvement),
+        },
+        "notes": list(c.notes),
+    }
+
+
+def _facts(record: object) -> dict[str, Any] | None:
+    from dataclasses import asdict
+    from math import isfinite
+
+    if record is None:
+        return None
+    values = asdict(record)  # type: ignore[call-overload]
+    return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in values.items()}
+
+
+def _comparison_text(c: BeforeAfter, pairs: Any, before: str, after: str, unit: str) -> str:
+    from onearm.report.numbers import DASH, interval, number, p_value
+
+    d = pairs.decimals + 1
+    rows = [["", "n", "mean", "SD", "median", "min", "max"]]
+    for name, x in ((before, c.before), (after, c.after), ("change", c.change)):
+        rows.append(
+            [
+                name,
+                str(x.n),
+                *(number(v, d) for v in (x.mean, x.sd, x.median, x.minimum, x.maximum)),
+            ]
+        )
+
+    def ends(r: Any, decimals: int = d) -> str:
+        return (
+            interval(r.lower, r.upper, decimals) if r is not None and r.lower is not None else DASH
+        )
+
+    def estimate(r: Any, decimals: int = d) -> str:
+        return number(r.estimate, decimals) if r is not None else DASH
+
+    tests = [
+        ["", "estimate", "95 % interval", "statistic", "P (two-sided)"],
+        [
+            "mean change, paired t",
+            estimate(c.t),
+            ends(c.t),
+            f"t = {number(c.t.statistic, 3)}" if c.t else DASH,
+            p_value(c.t.pvalue) if c.t else DASH,
+        ],
+        ["Hodges-Lehmann shift", estimate(c.shift), ends(c.shift), "", ""],
+        [
+            "exact signed rank, zeros dropped (Wilcoxon)",
+            "",
+            "",
+            _t_plus(c.wilcoxon),
+            p_value(c.wilcoxon.pvalue) if c.wilcoxon else DASH,
+        ],
+        [
+            "exact signed rank, zeros ranked (Pratt)",
+            "",
+            "",
+            _t_plus(c.pratt),
+            p_value(c.pratt.pvalue) if c.pratt else DASH,
+        ],
+        ["Cohen's d_z", estimate(c.dz, 2), ends(c.dz, 2), "", ""],
+        ["Hedges' g", estimate(c.g, 2), ends(c.g, 2), "", ""],
+        [
+            "rank-biserial correlation",
+            estimate(c.rank_biserial, 2),
+            ends(c.rank_biserial, 2),
+            "",
+            "",
+        ],
+        [
+            "probability of a lower value after",
+            estimate(c.improvement, 2),
+            ends(c.improvement, 2),
+            "",
+            "",
+        ],
+    ]
+    in_unit = f", {unit}" if unit else ""
+    missing = f", {c.n_missing} with a missing side" if c.n_missing else ""
+    lines = [
+        f"{before} to {after}{in_unit}: {c.n} complete pairs{missing}",
+        "",
+        aligned(rows, right=range(1, 7), indent="  "),
+        "",
+        aligned(tests, right=(1, 2, 4), indent="  "),
+    ]
+    lines += [
+        f"\n  {note}" for note in (*c.notes, *([c.shift.note] if c.shift and c.shift.note else []))
+    ]
+    lines += [
+        "",
+        _paired_plot(pairs, c),
+        "",
+        "A before-after change without a comparator is not a treatment effect.",
+    ]
+    return "\n".join(lines)
+
+
+def _t_plus(test: Any) -> str:
+    from onearm.report.numbers import number
+
+    return f"T+ = {number(test.statistic, 1)}" if test else ""
+
+
+def _paired_plot(pairs: Any, c: BeforeAfter) -> str:
+    """Each pair as a line of text: o before, arrow to after; sorted by change; at most 30 drawn."""
+    complete = sorted(
+        (
+            (b, a, str(i + 1))
+            for i, (b, a) in enumerate(zip(pairs.before, pairs.after, strict=True))
+            if b is not None and a is not None
+        ),
+        key=lambda p: p[1] - p[0],
+    )
+    if not complete:
+        return "  no complete pair to draw"
+    low = min(min(b, a) for b, a, _ in complete)
+    high = max(max(b, a) for b, a, _ in complete)
+    width = 60
+    scale = (width - 1) / ((high - low) or 1)
+    lines = []
+    for b, a, name in complete[:30]:
+        x, y = round((b - low) * scale), round((a - low) * scale)
+        marks = [" "] * width
+        for i in range(min(x, y), max(x, y) + 1):
+            marks[i] = "─"
+        marks[x] = "○"
+        marks[y] = "●" if x == y else "◀" if y < x else "▶"
+        lines.append(f"  row {name:>4} {''.join(marks)}".rstrip())
+    from onearm.report.numbers import number
+
+    left, right = number(low, pairs.decimals), number(high, pairs.decimals)
+    ends = f"  {'':8} {left}{right:>{width - len(left)}}"
+    more = [f"  ... and {len(complete) - 30} more pairs"] if len(complete) > 30 else []
+    return "\n".join(
+        [*lines, *more, ends, "  ○ before  ◀ lower after  ▶ higher after  ● unchanged"]
+    )
+
+
+def _write_plot(plot: Path, pairs: Any, c: BeforeAfter, before: str, after: str, unit: str) -> None:
+    from onearm.report.figures import paired_plot
+
+    plot.write_text(paired_plot(pairs.before, pairs.after, before, after, unit), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Doors to other systems' files. Each module reads or writes one form."""

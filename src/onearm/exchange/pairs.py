@@ -1,0 +1,110 @@
+"""Two columns of any CSV file as pairs, one row a patient."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from onearm.errors import ExchangeError
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-", "missing"})
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Values before and after, None where missing; ``decimals`` is the most that any value was given with."""
+
+    before: tuple[float | None, ...]
+    after: tuple[float | None, ...]
+    decimals: int
+
+
+def read_pairs(path: Path, before: str, after: str) -> Pairs:
+    """Read two columns; an empty cell, NA, NaN, '.' or '-' is missing.
+
+    Comma, semicolon and tab are accepted as separators.
+
+    Raises
+    ------
+    ExchangeError
+        The file cannot be read, a column is not there, or a cell is no number; holds every problem.
+    """
+    text = _text(path)
+    separator = _separator(text)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    if not rows:
+        raise ExchangeError(
+            f"{path.name}: the file is empty; expected a line of column names and one row a patient"
+        )
+    header = [name.strip() for name in rows[0]]
+    for name in (before, after):
+        if header.count(name) != 1:
+            found = "stands there twice" if header.count(name) else "is not there"
+            raise ExchangeError(
+                f"{path.name}, row 1: column '{name}' {found}; the columns are {', '.join(header)}; name one of them"
+            )
+    columns = header.index(before), header.index(after)
+    values: list[tuple[float | None, float | None]] = []
+    problems: list[str] = []
+    decimals = 0
+    for line, cells in enumerate(rows[1:], start=2):
+        if not any(c.strip() for c in cells):
+            continue
+        pair = []
+        for name, column in zip((before, after), columns, strict=True):
+            cell = cells[column].strip() if column < len(cells) else ""
+            value = _value(cell)
+            if isinstance(value, str):
+                problems.append(f"{path.name}, row {line}, column {name}: {value}")
+                value = None
+            decimals = max(decimals, _decimals(cell) if value is not None else 0)
+            pair.append(value)
+        values.append((pair[0], pair[1]))
+    if problems:
+        raise ExchangeError(problems)
+    return Pairs(tuple(b for b, _ in values), tuple(a for _, a in values), min(decimals, 4))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ExchangeError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a CSV file"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ExchangeError(
+            f"{path.name}: byte {error.start} is not UTF-8 text; save the file as CSV UTF-8"
+        ) from None
+
+
+def _separator(text: str) -> str:
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)
+
+
+def _value(cell: str) -> float | str | None:
+    if cell.lower() in MISSING:
+        return None
+    if not _NUMBER.fullmatch(cell):
+        hint = (
+            f"; write {cell.replace(',', '.')}"
+            if _NUMBER.fullmatch(cell.replace(",", ".", 1))
+            else ""
+        )
+        return f"'{cell}' is not a number with a decimal point{hint or '; correct it or leave it empty'}"
+    number = float(cell)
+    return (
+        number
+        if math.isfinite(number)
+        else f"'{cell}' is too large to be read as a number; correct it"
+    )
+
+
+def _decimals(cell: str) -> int:
+    return len(cell.partition(".")[2]) if "e" not in cell.lower() else 0

@@ -1,0 +1,638 @@
+"""The report: one self-contained HTML file in which every number leads to the entries behind it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onearm import __version__
+from onearm.analysis import Outcome, Results, run
+from onearm.ledger import Entry, Snapshot
+from onearm.records import Datum, Records
+from onearm.report import figures, tables
+from onearm.report.numbers import (
+    DASH,
+    interval,
+    listed,
+    number,
+    p_clause,
+    percent,
+    unit_text,
+)
+from onearm.report.tables import Cell, Row, Table, entry_links, row
+from onearm.stats import describe
+from onearm.study import Study
+from onearm.study.phrases import dose_words
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of text; with ``href`` a number that leads to where it comes from."""
+
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the numbers of one anchor come from: a statement and the dataset rows with their entries."""
+
+    id: str
+    title: str
+    statement: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint's section: its table under every baseline rule and, where asked for, its figure."""
+
+    title: str
+    role: str
+    table: Table
+    figure: str
+    caption: str
+
+
+def render_report(study: Study, snapshot: Snapshot, history: Sequence[Entry]) -> str:
+    """The report of a study on one data cut, as HTML text.
+
+    Parameters
+    ----------
+    study
+        The study file's value.
+    snapshot
+        The data cut; ``snapshot.head`` and ``snapshot.as_of`` name it.
+    history
+        Every ledger entry up to the cut, superseded ones too, by number.
+
+    Returns
+    -------
+    str
+        One HTML page without any outside resource; the same bytes for the same study file, cut and version.
+    """
+    return render_results(run(Records(study, snapshot)), history)
+
+
+def render_results(results: Results, history: Sequence[Entry]) -> str:
+    """The report of results already worked out; see :func:`render_report`."""
+    study, snapshot = results.study, results.data.records.snapshot
+    return _template().render(
+        study=study,
+        snapshot=snapshot,
+        nature=snapshot.nature,
+        outputs=set(study.outputs),
+        abstract=abstract(results),
+        caution=caution(results),
+        tables=_tables(results),
+        endpoints=_endpoints(results),
+        flow=figures.flow(flow_boxes(results)),
+        sources=_sources(results),
+        ledger=_ledger_rows(history),
+        entries=len(history),
+        version=__version__,
+        css=(HERE / "templates" / "report.css").read_text(encoding="utf-8"),
+        fonts=_font_data(),
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+@cache
+def _font_data() -> dict[int, str]:
+    names = {400: "IBMPlexSans-Regular.woff2", 600: "IBMPlexSans-SemiBold.woff2"}
+    return {w: b64encode((figures.FONTS / f).read_bytes()).decode() for w, f in names.items()}
+
+
+# -- abstract -------------------------------------------------------------------------------------
+
+
+def abstract(results: Results) -> list[tuple[str, list[Span]]]:
+    """The structured abstract, its numbers filled in from the results."""
+    study = results.study
+    background = " ".join(t for t in (study.study.background, study.study.objective) if t)
+    return [
+        ("Background and aim", [Span(background or study.title + ".")]),
+        ("Methods", _methods(results)),
+        ("Results", _findings(results)),
+        ("Conclusion", _conclusion(results)),
+    ]
+
+
+def _methods(results: Results) -> list[Span]:
+    study = results.study
+    primary = next((a for a in study.analyses if a.role == "primary"), study.analyses[0])
+    at = study.visit(primary.at)
+    entry = "; ".join(
+        c.text[0].lower() + c.text[1:] if c.text[1:2].islower() else c.text
+        for c in study.population.inclusion
+    )
+    donor = " or ".join(study.donor.relation)
+    source = f" from {study.product.source.tissue} tissue" if study.product.source else ""
+    given = f"{study.product.name}{source}" + (f" of a {donor}" if donor else "")
+    return [
+        Span(
+            f"{_first_upper(study.study.design)} trial, phase {study.study.phase}. Entry: {entry}. "
+            f"Treatment: {given}, {dose_words(study.product.dose)}. Values {at.label} were compared with those at baseline "
+            f"({study.baseline.primary.label}); other baselines are shown beside it. Tests are exact where the study "
+            "file does not say otherwise."
+        )
+    ]
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _findings(results: Results) -> list[Span]:
+    spans = _participants(results)
+    for analysis in results.study.analyses:
+        if analysis.role in ("primary", "secondary"):
+            outcome = results.main(analysis.id)
+            if outcome.comparison and outcome.measure:
+                spans += _change_sentence(outcome)
+    return spans + _safety_sentence(results)
+
+
+def _participants(results: Results) -> list[Span]:
+    records = results.data.records
+    spans = [Span(str(len(records.treated)), "#flow"), Span(" patients were treated")]
+    for name, words in (("SEX", "female"), ("AGE", "")):
+        if name not in results.data.characteristic_items:
+            continue
+        known = [
+            d.value
+            for s in records.treated
+            if (d := records.latest(s, name)) and d.value is not None
+        ]
+        if name == "SEX" and known:
+            share = percent(known.count("F") / len(known))
+            spans += [Span(" ("), Span(share, "#from-char-SEX"), Span(f" {words})")]
+        numbers = [v for v in known if isinstance(v, float)]
+        if name == "AGE" and numbers:
+            d = describe(numbers)
+            text = (
+                f"{number(d.median, 0)} (range {number(d.minimum, 0)}{DASH}{number(d.maximum, 0)})"
+            )
+            spans += [Span(", median age "), Span(text, "#from-char-AGE"), Span(" years")]
+    return [*spans, Span(". ")]
+
+
+def _change_sentence(outcome: Outcome) -> list[Span]:
+    c, m = outcome.comparison, outcome.measure
+    assert c is not None and m is not None
+    href, d = f"#from-{outcome.id}", m.decimals
+    unit = unit_text(outcome.unit) if outcome.unit != "points" else ""
+    shift = c.shift
+    spans = [
+        Span(f"{m.label} was "),
+        Span(f"{number(c.before.mean, d)} ± {number(c.before.sd, d)}", href),
+        Span(f"{' ' + unit if unit else ''} before and "),
+        Span(f"{number(c.after.mean, d)} ± {number(c.after.sd, d)}", href),
+        Span(" after (n = "),
+        Span(str(c.n), href),
+        Span("; Hodges-Lehmann shift "),
+        Span(number(shift.estimate if shift else None, d), href),
+        Span(", 95 % interval "),
+        Span(interval(shift.lower, shift.upper, d) if shift else DASH, href),
+        Span(f"; {_method_words(outcome)} "),
+        Span(p_clause(outcome.pvalue), href),
+    ]
+    published = outcome.analysis.published
+    if published is not None and published.method != outcome.analysis.method:
+        spans += [
+            Span(f"; published variant, {tables.variant_words(published)}, "),
+            Span(p_clause(outcome.published), href),
+        ]
+    return [*spans, Span("). ")]
+
+
+def _method_words(outcome: Outcome) -> str:
+    return {
+        "signed_rank": "exact signed rank",
+        "signed_rank_normal": "signed rank, normal approximation,",
+        "paired_t": "paired t",
+    }.get(outcome.analysis.method, "")
+
+
+def _safety_sentence(results: Results) -> list[Span]:
+    total = results.overview[0]
+    if not total.of:
+        return []
+    severe = results.overview[4]
+    terms = [f"{r.label.lower()} in {r.subjects}" for r in results.terms]
+    return [
+        Span("Adverse events were reported in "),
+        Span(f"{total.subjects} of {total.of}", "#ae-overview"),
+        Span(f" patients{': ' + listed(terms) if terms else ''}. "),
+        Span("Related events of grade 3 or higher: "),
+        Span(f"{severe.subjects} of {severe.of}", "#ae-overview"),
+        Span("; a rate up to "),
+        Span(percent(severe.upper), "#ae-overview"),
+        Span(" cannot be ruled out (exact one-sided 95 % bound)."),
+    ]
+
+
+def _conclusion(results: Results) -> list[Span]:
+    spans: list[Span] = []
+    for analysis in results.study.analyses:
+        outcome = results.main(analysis.id)
+        if analysis.role in ("primary", "secondary") and outcome.comparison and outcome.measure:
+            spans.append(Span(_verdict(results, outcome)))
+    severe = results.overview[4]
+    if severe.of:
+        spans.append(
+            Span(
+                f"{severe.of} patients are too few to call the infusion safe: they only bound the rate of "
+                "severe related events. "
+            )
+        )
+    spans.append(
+        Span(
+            "Without a comparator the change before to after cannot be told apart from what would have happened anyway."
+        )
+    )
+    return spans
+
+
+def _verdict(results: Results, outcome: Outcome) -> str:
+    c, m, p = outcome.comparison, outcome.measure, outcome.pvalue
+    assert c is not None and m is not None
+    at = results.study.visit(outcome.analysis.at).label
+    if c.change.mean is None or p is None:
+        return f"{m.label}: too few complete pairs for a test. "
+    way = "lower" if c.change.mean < 0 else "higher"
+    if p < 0.05:
+        return f"{m.label} was {way} {at} than at baseline ({p_clause(p)}). "
+    shift = interval(c.shift.lower, c.shift.upper, m.decimals) if c.shift else DASH
+    return f"{m.label} did not change clearly ({p_clause(p)}; a shift of {shift} is compatible with the data). "
+
+
+def caution(results: Results) -> list[Span]:
+    """What a before-after change without a comparator is worth, with the computed chance of a false success."""
+    spans = [
+        Span(
+            "A before-after change without a comparator is not a treatment effect. Patients enter when their "
+            "disease is at its worst and drift back (regression to the mean), background treatment goes on, and "
+            "the course of the disease varies. "
+        )
+    ]
+    found = [(m, c) for m, cs in results.chances.items() for c in cs]
+    if found:
+        measure, largest = max(found, key=lambda x: x[1].signed_rank)
+        low = min(c.signed_rank for m, c in found if m == measure)
+        label = results.study.measure(measure).label
+        spans += [
+            Span(
+                f"If patients changed in {label} only as comparable patients without the cells did, "
+            ),
+            Span(f"{percent(low, 0)} to {percent(largest.signed_rank, 0)}", "#chance"),
+            Span(
+                f" of trials of {largest.n} patients would still be “significant” by the exact signed-rank test."
+            ),
+        ]
+    return spans
+
+
+# -- flow -----------------------------------------------------------------------------------------
+
+
+def flow_boxes(results: Results) -> list[figures.Box]:
+    """Assessed, enrolled, infused, analysed; who left in between and why."""
+    from collections import Counter
+
+    from onearm.checks import disposition
+
+    records = results.data.records
+    status = {s: disposition(records, s) for s in records.subjects}
+    failed = [s for s in records.subjects if status[s] == "screen failure"]
+    treated = set(records.treated)
+    waiting = [s for s in records.subjects if s not in treated and s not in failed]
+    primary = next((a for a in results.study.analyses if a.role == "primary"), None)
+    outcome = results.main(primary.id) if primary else None
+    analysed = outcome.comparison.n if outcome and outcome.comparison else 0
+    lost = [p.subject for p in outcome.pairs if p.change is None] if outcome else []
+    reasons = Counter(
+        "; ".join(r.partition(":")[0] for r in a.reasons) or "reason not recorded"
+        for a in results.assessments
+        if a.subject in failed
+    )
+    enrolled = len(records.subjects) - len(failed)
+    label = results.study.visit(primary.at).label if primary else "the primary endpoint"
+    return [
+        figures.Box(
+            "Assessed for eligibility",
+            len(records.subjects),
+            "Screen failures",
+            tuple(reasons.items()),
+        ),
+        figures.Box(
+            "Enrolled",
+            enrolled,
+            "Not infused",
+            tuple(Counter(status[s] or "waiting" for s in waiting).items()),
+        ),
+        figures.Box(
+            "Infused (safety population)",
+            len(treated),
+            f"No complete pair, {label}",
+            tuple(Counter(status[s] or "on study" for s in lost).items()),
+        ),
+        figures.Box("Analysed for the primary endpoint", analysed),
+    ]
+
+
+# -- tables and endpoints -------------------------------------------------------------------------
+
+
+def _tables(results: Results) -> dict[str, Table]:
+    responders = [o for o in results.outcomes if o.responders]
+    renal = [o for o in results.outcomes if o.renal and o.primary_baseline]
+    chosen = {
+        "published": tables.published_table(results.published) if results.published else None,
+        "baseline": tables.baseline_table(results),
+        "eligibility": tables.eligibility_table(results.assessments),
+        "exposure": tables.exposure_table(results.exposures),
+        "responders": tables.responder_table(responders) if responders else None,
+        "response": tables.response_matrix(renal[0]) if renal else None,
+        "ae_overview": tables.events_table(
+            "ae-overview", "Adverse events, overview", results.overview
+        ),
+        "ae_terms": tables.events_table("ae-terms", "Adverse events by term", results.terms)
+        if results.terms
+        else None,
+        "ae_listing": tables.listing_table(results) if results.events else None,
+        "stopping": tables.stopping_table(results) if results.stopping else None,
+        "deviations": tables.deviations_table(results.deviations) if results.deviations else None,
+        "problems": tables.problems_table(results.problems) if results.problems else None,
+        "chance": tables.chance_table([c for cs in results.chances.values() for c in cs])
+        if any(results.chances.values())
+        else None,
+    }
+    return {name: table for name, table in chosen.items() if table is not None and table.rows}
+
+
+def _endpoints(results: Results) -> list[Endpoint]:
+    drawn: set[str] = set()
+    found = []
+    for analysis in results.study.analyses:
+        outcomes = results.of(analysis.id)
+        first = outcomes[0]
+        if not first.comparison or not first.measure:
+            continue
+        shown = trajectories(results, first)
+        wanted = (
+            "trajectories" in results.study.outputs
+            and first.measure.id not in drawn
+            and shown.lines
+        )
+        drawn.add(first.measure.id)
+        figure = figures.paired_trajectories(shown, f"fig-{analysis.id}") if wanted else ""
+        caption = (
+            f"{first.measure.label}. Solid blue: better; dashed orange: worse; dotted grey: unchanged. Diamonds: "
+            "mean with 95 % interval (t)" + (", geometric on the log scale." if shown.log else ".")
+        )
+        found.append(
+            Endpoint(analysis.title, analysis.role, tables.change_table(outcomes), figure, caption)
+        )
+    return found
+
+
+def trajectories(results: Results, outcome: Outcome) -> figures.Trajectories:
+    """The data of one endpoint's figure."""
+    assert outcome.measure is not None
+    measure, study = outcome.measure, results.study
+    lines = []
+    for pair in outcome.pairs:
+        values = [
+            v
+            for v in results.data.of(measure.id, pair.subject)
+            if v.value is not None and v.day is not None
+        ]
+        lines.append(
+            figures.Line(
+                pair.subject,
+                tuple(v.day for v in values if v.day is not None),
+                tuple(v.value for v in values if v.value is not None),
+                pair.before,
+                pair.after,
+                _direction(pair.change, measure.better or "lower"),
+            )
+        )
+    every = [v for line in lines for v in line.values]
+    log = measure.scale == "log" and bool(every) and min(every) > 0
+    return figures.Trajectories(
+        measure.label,
+        unit_text(outcome.unit),
+        "Before",
+        "After",
+        tuple(line for line in lines if line.values),
+        log,
+        tuple((v.day, f"{v.id}\n{v.day:+d}") for v in study.schedule.visits),
+        _means(outcome, log),
+    )
+
+
+def _direction(change: float | None, better: str) -> str:
+    if change is None or change == 0:
+        return "same"
+    return "better" if (change < 0) == (better == "lower") else "worse"
+
+
+def _means(
+    outcome: Outcome, log: bool
+) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
+    """Mean with t interval of each side; geometric on a log axis."""
+    from math import exp, sqrt
+    from math import log as ln
+
+    from scipy.special import stdtrit
+
+    complete = [
+        (p.before, p.after) for p in outcome.pairs if p.before is not None and p.after is not None
+    ]
+    if len(complete) < 2 or (log and min(min(pair) for pair in complete) <= 0):
+        return None
+    sides = []
+    for values in zip(*complete, strict=True):
+        d = describe([ln(v) for v in values] if log else list(values))
+        assert d.mean is not None and d.sd is not None
+        half = float(stdtrit(d.n - 1, 0.975)) * d.sd / sqrt(d.n)
+        back = exp if log else float
+        sides.append((back(d.mean), back(d.mean - half), back(d.mean + half)))
+    return sides[0], sides[1]
+
+
+# -- where numbers come from ----------------------------------------------------------------------
+
+
+def _sources(results: Results) -> list[Source]:
+    found = [_outcome_source(results, o) for o in results.outcomes]
+    found += [_characteristic_source(results, name) for name in results.data.characteristic_items]
+    return found + [_dose_source(results, i) for i in range(len(results.exposures))]
+
+
+def _outcome_source(results: Results, outcome: Outcome) -> Source:
+    a = outcome.analysis
+    title = f"{a.title}, baseline: {outcome.baseline.label}"
+    if outcome.renal:
+        return Source(f"from-{outcome.id}", title, _renal_statement(outcome), _renal_rows(outcome))
+    assert outcome.measure is not None
+    dataset = "ADQS" if "." in outcome.measure.id else "ADLB"
+    statement = (
+        f"Analysis {a.id} ({a.role}). Method {a.method}"
+        + (f", zeros {a.zeros}" if a.method.startswith("signed_rank") else "")
+        + f". Dataset {dataset}: PARAMCD = {outcome.measure.code}, AVISIT = {a.at}, ANL01FL = Y, "
+        f"BASETYPE = “{outcome.baseline.label}”, SAFFL = Y."
+    )
+    if a.response:
+        statement += f" Responder: {a.response}."
+    if outcome.pvalue is not None:
+        statement += f" {p_clause(outcome.pvalue)} ({outcome.pvalue:.10g})."
+    if a.published and outcome.published is not None:
+        statement += f" Published variant: {tables.variant_words(a.published)}, P = {outcome.published:.10g}."
+    return Source(f"from-{outcome.id}", title, statement, tables.source_table(outcome))
+
+
+def _renal_statement(outcome: Outcome) -> str:
+    used = ", ".join(f"{field} from {source}" for field, source in outcome.analysis.values.items())
+    return (
+        f"Analysis {outcome.analysis.id}. Values: {used}. At {outcome.analysis.at}; "
+        "every visit after infusion for best ever."
+    )
+
+
+def _renal_rows(outcome: Outcome) -> Table:
+    rows = []
+    for r in outcome.renal:
+        for subject, response in r.at_visit.items():
+            rows.append(row(r.definition, subject, response.level, "; ".join(response.reasons)))
+    entries = sorted({s for r in outcome.renal for s in r.seqs})
+    rows.append(Row((Cell("Entries"), Cell(""), Cell(""), Cell("", links=entry_links(entries)))))
+    columns = (("Definition", "l"), ("Participant", "l"), ("Class", "l"), ("Why", "l"))
+    return Table(f"rows-{outcome.id}", "", columns, tuple(rows))  # type: ignore[arg-type]
+
+
+def _characteristic_source(results: Results, name: str) -> Source:
+    records = results.data.records
+    _, item = records.study.find_item(name)
+    rows = []
+    for s in records.treated:
+        d: Datum | None = records.latest(s, name)
+        shown = d.entry.words if d else "not recorded"
+        rows.append(row(s, shown, Cell("", links=entry_links([d.entry.seq] if d else []))))
+    table = Table(
+        f"rows-char-{name}",
+        "",
+        (("Participant", "l"), (item.label, "l"), ("Entries", "l")),
+        tuple(rows),
+    )
+    return Source(f"from-char-{name}", item.label, f"Dataset ADSL: {name}, SAFFL = Y.", table)
+
+
+def _dose_source(results: Results, index: int) -> Source:
+    e = results.exposures[index]
+    plan = e.plan
+    parts = [
+        ("Dosing weight, kg", number(e.weight_kg, 1)),
+        ("Planned viable cells", f"{plan.viable_cells:,.0f}" if plan else DASH),
+        (
+            "Total cells for this viability",
+            f"{plan.total_cells:,.0f}" if plan and plan.total_cells else DASH,
+        ),
+        ("Planned volume, mL", number(plan.volume_ml if plan else None, 2)),
+        (
+            "Shortest infusion at the maximum rate, min",
+            number(plan.minimum_minutes if plan else None, 1),
+        ),
+        (
+            "Endotoxin limit for this patient, EU/mL",
+            number(plan.endotoxin_limit_eu_per_ml if plan else None, 2),
+        ),
+        ("Viable cells given", f"{e.given_cells:,.0f}" if e.given_cells is not None else DASH),
+    ]
+    parts += [
+        (f.text, {True: "met", False: "not met", None: "unknown"}[f.met] + f" ({f.found})")
+        for f in e.findings
+    ]
+    rows = [row(a, b) for a, b in parts]
+    rows.append(row("Entries", Cell("", links=entry_links(e.seqs))))
+    table = Table(f"rows-dose-{e.subject}-{e.visit}", "", (("", "l"), ("", "r")), tuple(rows))
+    return Source(
+        f"from-dose-{e.subject}-{e.visit}",
+        f"Infusion of participant {e.subject}",
+        "Dataset ADEX.",
+        table,
+    )
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One entry as the report lists it; ``later`` is the entry that replaced it, 0 when it stands."""
+
+    seq: int
+    about: str
+    visit: str
+    item: str
+    value: str
+    by: str
+    at: str
+    reason: str
+    hash: str
+    later: int
+
+
+def _ledger_rows(history: Sequence[Entry]) -> list[LedgerRow]:
+    last: dict[object, int] = {}
+    for entry in history:
+        last[entry.key] = entry.seq
+    following: dict[int, int] = {}
+    seen: dict[object, int] = {}
+    for entry in history:
+        if entry.key in seen:
+            following[seen[entry.key]] = entry.seq
+        seen[entry.key] = entry.seq
+    rows = []
+    for e in history:
+        k = e.key
+        item = f"{k.form}.{k.item}" + (f" ({k.repeat})" if k.repeat != 1 else "")
+        at = f"{e.at[:10]} {e.at[11:19]}"
+        rows.append(
+            LedgerRow(
+                e.seq,
+                f"{k.kind} {k.about}",
+                k.visit,
+                item,
+                e.words,
+                f"{e.by}, {e.role}",
+                at,
+                e.reason,
+                e.hash[:12],
+                following.get(e.seq, 0),
+            )
+        )
+    return rows
+
+
+__all__ = ["render_report"]

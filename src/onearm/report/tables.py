@@ -1,0 +1,717 @@
+"""Tables as data: the same table becomes HTML here and other forms elsewhere. One function a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from onearm.analysis import BeforeAfter, Chance, Outcome, PublishedCheck, Results
+from onearm.eligibility import Assessment
+from onearm.errors import Problem
+from onearm.instruments.renal_response import DEFINITIONS
+from onearm.product import Exposure, Finding
+from onearm.records import Datum
+from onearm.report.numbers import (
+    DASH,
+    cells,
+    count_percent,
+    interval,
+    number,
+    p_value,
+    percent,
+    ranges,
+    rounded,
+    unit_text,
+)
+from onearm.safety import Deviation, EventRow
+from onearm.stats import SignedRank, describe
+
+Tone = Literal["", "good", "bad", "open", "soft", "strong"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, where its number comes from (an anchor of the report), and its tone.
+
+    A tone never stands alone: the text says the same.
+    """
+
+    text: str
+    href: str = ""
+    tone: Tone = ""
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of cells; ``head`` marks a line that titles those below it."""
+
+    cells: tuple[Cell, ...]
+    head: bool = False
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption, its columns (name and alignment) and notes below."""
+
+    id: str
+    caption: str
+    columns: tuple[tuple[str, Literal["l", "r", "c"]], ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def row(*parts: Cell | str, head: bool = False, id: str = "") -> Row:
+    """A row from cells and plain texts."""
+    return Row(tuple(p if isinstance(p, Cell) else Cell(p) for p in parts), head, id)
+
+
+def entry_links(seqs: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Links to ledger entries, consecutive ones as one: ``12-31``, ``40``."""
+    return tuple(
+        (f"{a}" if a == b else f"{a}–{b}", f"#e{a}") for a, b in ranges(tuple(sorted(set(seqs))))
+    )
+
+
+def at_entries(text: str, seqs: Sequence[int], tone: Tone = "") -> Cell:
+    """A cell whose number leads to the first ledger entry behind it."""
+    return Cell(text, f"#e{min(seqs)}" if seqs else "", tone)
+
+
+# -- published ------------------------------------------------------------------------------------
+
+
+def published_table(checks: Sequence[PublishedCheck]) -> Table:
+    """Each published number beside what these records give."""
+    rows = [
+        row(
+            c.text,
+            c.value,
+            Cell(c.shown, c.href),
+            Cell(*_agreement(c.agrees)),
+        )
+        for c in checks
+    ]
+    return Table(
+        "published",
+        "Published numbers and what these records give",
+        (("Number", "l"), ("Published", "r"), ("From these records", "r"), ("Agreement", "l")),
+        tuple(rows),
+        (
+            "Agreement: the value from these records, rounded half up to the published decimals, is the published one.",
+        ),
+    )
+
+
+def _agreement(agrees: bool | None) -> tuple[str, str, Tone]:
+    if agrees is None:
+        return ("not in these records", "", "soft")
+    return ("reproduced", "", "good") if agrees else ("differs", "", "bad")
+
+
+# -- who ------------------------------------------------------------------------------------------
+
+
+def baseline_table(results: Results) -> Table:
+    """Participants at entry, then every endpoint under the primary baseline rule."""
+    records = results.data.records
+    rows: list[Row] = []
+    for name in results.data.characteristic_items:
+        _, item = records.study.find_item(name)
+        data = [records.latest(s, name) for s in records.treated]
+        if item.type in ("quantity", "integer"):
+            rows.append(_numeric_row(name, _labelled(item.label, item.unit), data))
+        else:
+            rows += _category_rows(name, item.label, item.choices or {}, data)
+    for outcome in results.outcomes:
+        if outcome.primary_baseline and outcome.comparison and outcome.measure:
+            rows.append(_measure_row(outcome))
+    unique = {
+        r.cells[0].text + r.cells[1].text + str(i if r.head else ""): r for i, r in enumerate(rows)
+    }
+    return Table(
+        "baseline",
+        f"Participants at entry, n = {len(records.treated)}",
+        (("Characteristic", "l"), ("Summary", "r"), ("Missing", "r")),
+        tuple(unique.values()),
+        (
+            "Numbers: median (minimum to maximum); mean ± SD for endpoints. "
+            "Categories: count (percent of those known).",
+        ),
+    )
+
+
+def _labelled(label: str, unit: str | None) -> str:
+    words = unit_text(unit)
+    return f"{label}, {words}" if words else label
+
+
+def _numeric_row(name: str, label: str, data: list[Datum | None]) -> Row:
+    values = [d.number for d in data if d is not None and d.number is not None]
+    missing = len(data) - len(values)
+    if not values:
+        return row(label, DASH, str(missing), id=f"char-{name}")
+    d = describe(values)
+    decimals = 0 if all(v == int(v) for v in values) else 1
+    text = f"{number(d.median, decimals)} ({interval(d.minimum, d.maximum, decimals)})"
+    return row(label, Cell(text, f"#from-char-{name}"), str(missing), id=f"char-{name}")
+
+
+def _category_rows(
+    name: str, label: str, choices: Iterable[str] | dict[str, str], data: list[Datum | None]
+) -> list[Row]:
+    known = [d.value for d in data if d is not None and d.value is not None]
+    words = {"yes": "yes", "no": "no"} if not choices else dict(choices)  # type: ignore[arg-type]
+    counts = Counter(
+        {True: "yes", False: "no"}.get(v, v) if isinstance(v, bool) else v for v in known
+    )
+    rows = [row(label, "", str(len(data) - len(known)), head=True, id=f"char-{name}")]
+    for code, text in words.items():
+        if counts[code] or len(words) == 2:
+            shown = count_percent(counts[code], len(known))
+            rows.append(row(f"   {text}", Cell(shown, f"#from-char-{name}"), ""))
+    return rows
+
+
+def _measure_row(outcome: Outcome) -> Row:
+    assert outcome.comparison is not None and outcome.measure is not None
+    before, decimals = outcome.comparison.before, outcome.measure.decimals
+    text = f"{number(before.mean, decimals)} ± {number(before.sd, decimals)}" if before.n else DASH
+    label = _labelled(outcome.measure.label, outcome.unit)
+    missing = sum(p.before is None for p in outcome.pairs)
+    return row(
+        f"{label} ({outcome.baseline.label})", Cell(text, f"#from-{outcome.id}"), str(missing)
+    )
+
+
+def eligibility_table(assessments: Sequence[Assessment]) -> Table:
+    """Every participant, every criterion: met, not met or unknown, with the values it rests on."""
+    criteria = [r.criterion.id for r in assessments[0].results] if assessments else []
+    rows = []
+    for a in assessments:
+        parts: list[Cell | str] = [a.subject]
+        for r in a.results:
+            shown = "; ".join(f"{e.name} {e.shown}" for e in r.evidence)
+            seqs = [s for e in r.evidence for s in e.seqs]
+            links = entry_links(seqs) if len(seqs) <= 6 else entry_links(seqs)[:1]
+            parts.append(Cell(f"{r.words}: {shown}", "", _tone(r.met), links))
+        decision = a.decision
+        tone: Tone = {"eligible": "good", "not eligible": "bad"}.get(decision, "open")  # type: ignore[assignment]
+        rows.append(row(*parts, Cell(decision, "", tone)))
+    return Table(
+        "eligibility",
+        "Eligibility: each criterion with its evidence",
+        (("Participant", "l"), *((c, "l") for c in criteria), ("Decision", "l")),
+        tuple(rows),
+        tuple(
+            f"{r.criterion.id}: {r.criterion.text}."
+            for r in (assessments[0].results if assessments else ())
+        ),
+    )
+
+
+def _tone(met: bool | None) -> Tone:
+    return "open" if met is None else "good" if met else "bad"
+
+
+# -- exposure -------------------------------------------------------------------------------------
+
+
+def exposure_table(exposures: Sequence[Exposure]) -> Table:
+    """Planned and given cells, volume, rate and release of every infusion."""
+    rows = []
+    for e in exposures:
+        failed = [f for f in e.findings if f.met is not True]
+        verdict = "; ".join(_finding_words(f) for f in failed) or "all rules met"
+        tone: Tone = "bad" if any(f.met is False for f in failed) else "open" if failed else "good"
+        href = f"#from-dose-{e.subject}-{e.visit}"
+        plan = e.plan
+        rows.append(
+            row(
+                e.subject,
+                e.lot or DASH,
+                Cell(number(e.weight_kg, 1), href),
+                Cell(cells(plan.viable_cells if plan else None), href),
+                Cell(cells(e.given_cells), href),
+                Cell(percent(e.deviation) if e.deviation is not None else DASH, href),
+                Cell(number(e.volume_ml, 0), href),
+                Cell(number(e.minutes, 0), href),
+                Cell(number(plan.endotoxin_limit_eu_per_ml, 1) if plan else DASH, href),
+                Cell(verdict, "", tone),
+            )
+        )
+    return Table(
+        "exposure",
+        "Cells planned and given",
+        (
+            ("Participant", "l"),
+            ("Lot", "l"),
+            ("Weight, kg", "r"),
+            ("Planned viable cells", "r"),
+            ("Given viable cells", "r"),
+            ("Deviation", "r"),
+            ("Volume, mL", "r"),
+            ("Minutes", "r"),
+            ("Endotoxin limit, EU/mL", "r"),
+            ("Rules of donor, release and dose", "l"),
+        ),
+        tuple(rows),
+        (
+            "Planned: dose per kg times the dosing weight. "
+            "Endotoxin limit: K/M for the planned volume in this patient.",
+        ),
+    )
+
+
+def _finding_words(f: Finding) -> str:
+    state = "not met" if f.met is False else "unknown"
+    return f"{f.text}: {state} ({f.found})"
+
+
+# -- before and after -----------------------------------------------------------------------------
+
+
+def change_table(outcomes: Sequence[Outcome]) -> Table:
+    """One endpoint before and after, a column for every baseline rule, the primary one first and marked."""
+    first = outcomes[0]
+    assert first.measure is not None
+    lines = [_change_column(o) for o in outcomes]
+    rows = []
+    for index, label in enumerate(name for name, _ in lines[0]):
+        texts = [column[index][1] for column in lines]
+        if any(texts):
+            parts = [
+                Cell(
+                    t,
+                    f"#from-{o.id}",
+                    "strong"
+                    if label.startswith("P, ") and o.primary_baseline and "this analysis" in label
+                    else "",
+                )
+                for t, o in zip(texts, outcomes, strict=True)
+            ]
+            rows.append(row(label, *parts, head=False))
+        else:
+            rows.append(row(label, *[""] * len(outcomes), head=True))
+    columns = tuple(
+        (f"Before: {o.baseline.label}" + (" (primary)" if o.primary_baseline else ""), "r")
+        for o in outcomes
+    )
+    notes = [n for o in outcomes if o.comparison for n in o.comparison.notes]
+    shift = first.comparison.shift if first.comparison else None
+    if shift is not None and shift.note:
+        notes.append(f"Hodges-Lehmann shift: {shift.note}")
+    caption = _labelled(first.measure.label, first.unit)
+    return Table(
+        f"change-{first.analysis.id}",
+        f"{first.analysis.title}: {caption}, before and after",
+        (("", "l"), *columns),  # type: ignore[arg-type]
+        tuple(rows),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _change_column(o: Outcome) -> list[tuple[str, str]]:
+    c, decimals = o.comparison, o.measure.decimals if o.measure else 1
+    assert c is not None
+    return [
+        ("Complete pairs (missing)", f"{c.n} ({c.n_missing})"),
+        ("Before", ""),
+        ("mean ± SD", _mean_sd(c.before.mean, c.before.sd, decimals)),
+        ("median (quartiles)", _median(c, "before", decimals)),
+        ("minimum to maximum", interval(c.before.minimum, c.before.maximum, decimals)),
+        ("After", ""),
+        ("mean ± SD ", _mean_sd(c.after.mean, c.after.sd, decimals)),
+        ("median (quartiles) ", _median(c, "after", decimals)),
+        ("minimum to maximum ", interval(c.after.minimum, c.after.maximum, decimals)),
+        ("Change, after minus before", ""),
+        ("mean ± SD  ", _mean_sd(c.change.mean, c.change.sd, decimals)),
+        ("95 % interval of the mean (t)", _ci(c.t, decimals)),
+        ("Hodges-Lehmann shift", number(c.shift.estimate if c.shift else None, decimals)),
+        (_shift_label(c), _ci(c.shift, decimals)),
+        *_ratio_lines(c),
+        ("Two-sided P", ""),
+        *_p_lines(o, c),
+        ("Effect size", ""),
+        ("Hedges' g of the change (95 % interval)", _effect(c.g)),
+        ("rank-biserial correlation (95 % interval)", _effect(c.rank_biserial)),
+        ("probability that a patient improves (95 % interval)", _effect(c.improvement)),
+    ]
+
+
+def _shift_label(c: BeforeAfter) -> str:
+    return "95 % interval of the shift (exact signed rank)"
+
+
+def _ratio_lines(c: BeforeAfter) -> list[tuple[str, str]]:
+    if c.ratio is None:
+        return []
+    text = f"{number(c.ratio.estimate, 2)} ({interval(c.ratio.lower, c.ratio.upper, 2)})"
+    return [("geometric mean ratio, after / before (95 % interval)", text)]
+
+
+def _p_lines(o: Outcome, c: BeforeAfter) -> list[tuple[str, str]]:
+    """Every test by name; the one of the study file's analysis is marked, the published one comes last."""
+    tests = [
+        ("paired t", "paired_t", "", c.t.pvalue if c.t else None),
+        ("exact signed rank, zeros ranked (Pratt)", "signed_rank", "pratt", _p(c.pratt)),
+        ("exact signed rank, zeros dropped (Wilcoxon)", "signed_rank", "wilcoxon", _p(c.wilcoxon)),
+    ]
+    a = o.analysis
+    lines = []
+    for words, method, zeros, p in tests:
+        mine = a.method == method and zeros in ("", a.zeros)
+        lines.append((f"P, {words}" + (" — this analysis" if mine else ""), p_value(p)))
+    if a.published is not None:
+        shown = p_value(o.published)
+        printed = rounded(a.published.p, a.published.decimals)
+        lines.append((f"P, as published ({variant_words(a.published)}): {printed}", shown))
+    return lines
+
+
+def variant_words(published: object) -> str:
+    """The variant of a test that a paper used, in words."""
+    method = getattr(published, "method", "")
+    if method == "signed_rank_normal":
+        zeros = "zeros dropped" if getattr(published, "zeros", "") == "wilcoxon" else "zeros ranked"
+        correction = "with" if getattr(published, "correction", False) else "without"
+        return f"signed rank, normal approximation {correction} continuity correction, {zeros}"
+    return {"paired_t": "paired t", "signed_rank": "exact signed rank"}.get(method, method)
+
+
+def _p(test: SignedRank | None) -> float | None:
+    return test.pvalue if test else None
+
+
+def _mean_sd(mean: float | None, sd: float | None, decimals: int) -> str:
+    return f"{number(mean, decimals)} ± {number(sd, decimals)}"
+
+
+def _median(c: BeforeAfter, side: str, decimals: int) -> str:
+    d = getattr(c, side)
+    return f"{number(d.median, decimals)} ({interval(d.q1, d.q3, decimals)})"
+
+
+def _ci(result: object | None, decimals: int) -> str:
+    if result is None:
+        return DASH
+    return interval(getattr(result, "lower", None), getattr(result, "upper", None), decimals)
+
+
+def _effect(effect: object | None) -> str:
+    estimate = getattr(effect, "estimate", None)
+    if estimate is None:
+        return DASH
+    low, high = getattr(effect, "lower", None), getattr(effect, "upper", None)
+    known = low is not None and high is not None and low == low and high == high
+    return number(estimate, 2) + (f" ({interval(low, high, 2)})" if known else "")
+
+
+# -- responders -----------------------------------------------------------------------------------
+
+
+def responder_table(outcomes: Sequence[Outcome]) -> Table:
+    """Responders by a rule of the study file under every baseline rule, with exact intervals."""
+    rows = []
+    for o in outcomes:
+        r = o.responders
+        assert r is not None
+        worst = (
+            ""
+            if not r.unknown
+            else f"{percent(r.worst and r.worst.estimate)} to {percent(r.best and r.best.estimate)}"
+        )
+        rows.append(
+            row(
+                o.analysis.title,
+                o.baseline.label + (" (primary)" if o.primary_baseline else ""),
+                Cell(f"{len(r.responders)} of {r.known}", f"#from-{o.id}"),
+                Cell(percent(r.interval.estimate if r.interval else None), f"#from-{o.id}"),
+                Cell(_percent_interval(r.interval), f"#from-{o.id}"),
+                f"{len(r.unknown)} {worst}".strip(),
+            )
+        )
+    return Table(
+        "responders",
+        "Responders",
+        (
+            ("Response", "l"),
+            ("Before", "l"),
+            ("Responders", "r"),
+            ("Share", "r"),
+            ("95 % interval (Clopper-Pearson)", "r"),
+            ("Unknown (share if none or all respond)", "r"),
+        ),
+        tuple(rows),
+    )
+
+
+def _percent_interval(i: object | None) -> str:
+    if i is None:
+        return DASH
+    return f"{percent(getattr(i, 'lower', None))} to {percent(getattr(i, 'upper', None))}"
+
+
+_LEVEL = {"CR": "complete", "PR": "partial", "NR": "none", "unknown": "unknown"}
+
+
+def response_matrix(outcome: Outcome) -> Table:
+    """Renal response of every participant by every definition at the visit; best ever in brackets."""
+    subjects = list(outcome.renal[0].at_visit) if outcome.renal else []
+    rows = []
+    for r in outcome.renal:
+        parts = []
+        for s in subjects:
+            now, ever = r.at_visit[s].level, r.best_ever[s].level
+            text = now if now == ever else f"{now} ({ever})"
+            tone: Tone = "good" if now in ("CR", "PR") else "open" if now == "unknown" else "soft"
+            parts.append(
+                Cell("?" if now == ever == "unknown" else text.replace("unknown", "?"), "", tone)
+            )
+        known = [r.at_visit[s].level for s in subjects if r.at_visit[s].level != "unknown"]
+        count = sum(level in ("CR", "PR") for level in known)
+        total = f"{count} of {len(known)}" if known else DASH
+        rows.append(
+            row(DEFINITIONS[r.definition].title, *parts, Cell(total, f"#from-{outcome.id}"))
+        )
+    assumed = sorted({a for r in outcome.renal for x in r.at_visit.values() for a in x.assumed})
+    notes = [
+        f"CR complete, PR partial, NR no response, ? not decidable from the data. At {outcome.analysis.at} against "
+        f"{outcome.baseline.label}; best ever after infusion in brackets where it differs.",
+    ]
+    notes += [f"Not in the data, so not applied: {a}." for a in assumed]
+    return Table(
+        "response",
+        "Renal response by published definitions",
+        (("Definition", "l"), *((s, "c") for s in subjects), ("Responders", "r")),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+# -- safety ---------------------------------------------------------------------------------------
+
+
+def events_table(id: str, caption: str, rows_in: Sequence[EventRow]) -> Table:
+    """Subjects with an event and the exact bounds of the rate, beside every zero too."""
+    rows = [
+        row(
+            r.label,
+            Cell(f"{r.subjects} of {r.of}", _first(r.seqs)),
+            percent(r.subjects / r.of) if r.of else DASH,
+            _percent_interval(r.interval),
+            percent(r.upper),
+            str(r.events),
+            str(r.max_grade) if r.max_grade is not None else DASH,
+        )
+        for r in rows_in
+    ]
+    return Table(
+        id,
+        caption,
+        (
+            ("Event", "l"),
+            ("Participants", "r"),
+            ("Share", "r"),
+            ("95 % interval (exact)", "r"),
+            ("Cannot be ruled out up to", "r"),
+            ("Events", "r"),
+            ("Highest grade", "r"),
+        ),
+        tuple(rows),
+        (
+            "Cannot be ruled out up to: one-sided exact 95 % upper bound (Clopper-Pearson). "
+            "No event seen is not no risk.",
+        ),
+    )
+
+
+def _first(seqs: Sequence[int]) -> str:
+    return f"#e{min(seqs)}" if seqs else ""
+
+
+def listing_table(results: Results) -> Table:
+    """Every event as reported."""
+    rows = [
+        row(
+            e.subject,
+            Cell(e.term, _first(e.seqs)),
+            str(e.day) if e.day is not None else DASH,
+            e.start.isoformat() if e.start else DASH,
+            e.end.isoformat() if e.end else DASH,
+            str(e.grade) if e.grade is not None else "not recorded",
+            _yes(e.serious),
+            _yes(e.related),
+            e.outcome or DASH,
+        )
+        for e in results.events
+    ]
+    return Table(
+        "ae-listing",
+        f"Every adverse event (CTCAE {results.data.study.safety.ctcae})",
+        tuple(
+            (name, "l")
+            for name in (
+                "Participant",
+                "Event",
+                "Study day",
+                "Start",
+                "End",
+                "Grade",
+                "Serious",
+                "Related",
+                "Outcome",
+            )
+        ),
+        tuple(rows),
+    )
+
+
+def _yes(value: bool | None) -> str:
+    return "not recorded" if value is None else "yes" if value else "no"
+
+
+def stopping_table(results: Results) -> Table:
+    """Every stopping rule, where it stands."""
+    rows = [
+        row(
+            s.rule.id,
+            f"{s.rule.event}: posterior P(rate > {percent(s.rule.limit, 0)}) > {number(s.rule.probability, 2)}, "
+            f"prior Beta({s.rule.prior[0]:g}, {s.rule.prior[1]:g})",
+            Cell(f"{s.count} of {s.of}", _first(s.seqs)),
+            number(s.probability, 3),
+            Cell("stop" if s.stop else "go on", "", "bad" if s.stop else "good"),
+        )
+        for s in results.stopping
+    ]
+    return Table(
+        "stopping",
+        "Stopping rules",
+        (
+            ("Rule", "l"),
+            ("Stop when", "l"),
+            ("Participants", "r"),
+            ("Probability now", "r"),
+            ("State", "l"),
+        ),
+        tuple(rows),
+    )
+
+
+def deviations_table(deviations: Sequence[Deviation]) -> Table:
+    """Deviations reported on forms and those found by the study file's rules."""
+    rows = [
+        row(
+            d.subject,
+            Cell(d.what, _first(d.seqs)),
+            d.day.isoformat() if d.day else DASH,
+            _yes(d.important) if d.source == "reported" else DASH,
+            d.source,
+        )
+        for d in deviations
+    ]
+    return Table(
+        "deviations",
+        "Protocol deviations",
+        (
+            ("Participant", "l"),
+            ("Deviation", "l"),
+            ("Date", "l"),
+            ("Important", "l"),
+            ("Found by", "l"),
+        ),
+        tuple(rows),
+    )
+
+
+def problems_table(problems: Sequence[Problem]) -> Table:
+    """What is still open in the records."""
+    rows = [row(p.where, p.message, p.id) for p in problems]
+    return Table(
+        "problems",
+        "Open problems of the records",
+        (("Where", "l"), ("What", "l"), ("Check", "l")),
+        tuple(rows),
+    )
+
+
+def chance_table(chances: Sequence[Chance]) -> Table:
+    """How often such a trial is 'significant' when the cells do nothing."""
+    rows = [
+        row(
+            c.comparator.text,
+            f"{number(c.comparator.change, 1)} ± {number(c.comparator.sd, 1)}",
+            percent(c.t, 0),
+            percent(c.signed_rank, 0),
+            c.comparator.citation,
+        )
+        for c in chances
+    ]
+    n = chances[0].n if chances else 0
+    error = max((c.error for c in chances), default=0.0)
+    trials = chances[0].trials if chances else 0
+    return Table(
+        "chance",
+        f"How often a trial of {n} patients gives P < 0.05 when the cells do nothing",
+        (
+            ("Patients without the cells", "l"),
+            ("Change, mean ± SD", "r"),
+            ("Paired t", "r"),
+            ("Exact signed rank", "r"),
+            ("Source", "l"),
+        ),
+        tuple(rows),
+        (
+            f"Simulated: {trials:,} trials a row, normal changes; Monte Carlo standard error at most "
+            f"{number(100 * error, 1)} percentage points.",
+        ),
+    )
+
+
+# -- where numbers come from ----------------------------------------------------------------------
+
+
+def source_table(outcome: Outcome) -> Table:
+    """The dataset rows behind one outcome, each with the ledger entries it rests on."""
+    decimals = max(outcome.measure.decimals, 1) if outcome.measure else 1
+    unit = f", {unit_text(outcome.unit)}" if outcome.unit else ""
+    rows = [
+        row(
+            p.subject,
+            p.before_on.isoformat() if p.before_on else DASH,
+            _plain(p.before, decimals),
+            Cell("", links=entry_links(p.before_seqs)),
+            p.after_on.isoformat() if p.after_on else DASH,
+            _plain(p.after, decimals),
+            Cell("", links=entry_links(p.after_seqs)),
+            _plain(p.change, decimals),
+        )
+        for p in outcome.pairs
+    ]
+    return Table(
+        f"rows-{outcome.id}",
+        "",
+        (
+            ("Participant", "l"),
+            ("Before on", "l"),
+            (f"BASE{unit}", "r"),
+            ("Entries", "l"),
+            ("After on", "l"),
+            (f"AVAL{unit}", "r"),
+            ("Entries", "l"),
+            ("CHG", "r"),
+        ),
+        tuple(rows),
+    )
+
+
+def _plain(value: float | None, decimals: int) -> str:
+    """Enough decimals to show the value itself."""
+    if value is None:
+        return DASH
+    text = f"{value:.6f}".rstrip("0")
+    shown = max(decimals, len(text.partition(".")[2]))
+    return number(value, min(shown, 4))
