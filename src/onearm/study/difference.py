@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from onearm.dates import Duration, PartialDate
+from onearm.errors import StudyError
 from onearm.study import phrases as say
-from onearm.study.model import Amount, Part, Study, Visit
+from onearm.study.model import Amount, Analysis, Part, PublishedTest, Study, Visit
 
 TOPICS = (
     "Design",
@@ -39,6 +40,7 @@ TOPICS = (
 ABSENT = "not stated"
 
 _Path = tuple[str, ...]
+_Words = Callable[[Study, Any], str]
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ def describe_diff(a: Study, b: Study) -> str:
         if chosen:
             lines += ["", topic.upper()]
         for difference in chosen:
+            if len(difference.text) <= 96:
+                lines.append(f"  {difference.text}")
+                continue
             head = difference.text.partition(": ")[0]
             lines += textwrap.wrap(head, 98, initial_indent="  ", subsequent_indent="    ")
             lines += _told(left, difference.left) + _told(right, difference.right)
@@ -118,11 +123,28 @@ _KEYS: Mapping[str, str] = {
 }
 
 
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "zeros": ("signed_rank", "signed_rank_normal"),
+    "correction": ("signed_rank_normal",),
+    "alternative": ("paired_t", "signed_rank", "signed_rank_normal"),
+}
+
+
+def _fields(part: Part) -> dict[str, Any]:
+    """List a part's values by the file's keys; an option its method has no use for counts as None."""
+    fields = type(part).model_fields
+    found = {f.alias or name: getattr(part, name) for name, f in fields.items()}
+    if isinstance(part, Analysis | PublishedTest):
+        for key, methods in _OPTIONS.items():
+            if part.method not in methods:
+                found[key] = None
+    return found
+
+
 def _plain(value: Any) -> Any:
     """Turn a part into dicts, tuples and scalars that compare by value."""
     if isinstance(value, Part):
-        fields = type(value).model_fields
-        return {f.alias or name: _plain(getattr(value, name)) for name, f in fields.items()}
+        return {key: _plain(inner) for key, inner in _fields(value).items()}
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, tuple):
@@ -133,10 +155,9 @@ def _plain(value: Any) -> Any:
 
 
 def _children(value: Any, key: str) -> dict[str, Any] | None:
-    """The parts of a part by name, the entries of a list of parts by id; None for a value."""
+    """List the parts of a part by name, entries of a list by id; None for a plain value."""
     if isinstance(value, Part):
-        fields = type(value).model_fields
-        return {f.alias or name: getattr(value, name) for name, f in fields.items()}
+        return _fields(value)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, tuple) and value and all(isinstance(entry, Part) for entry in value):
@@ -155,20 +176,52 @@ def _walk(
 ) -> Iterator[Difference]:
     if _plain(a) == _plain(b):
         return
-    found = _sentence(studies, path, a, b)
-    if found is not None and found[0] != found[1]:
-        yield _difference(path, *found, names)
-        return
-    left, right = _children(a, path[-1]), _children(b, path[-1])
-    if left is None and right is None:
+    words = _words_for(path, a, b)
+    if words is not None:
+        left, right = _tell(words, studies[0], a), _tell(words, studies[1], b)
+        if left != right:
+            yield _difference(path, left, right, names)
+            for key in _unsaid(words, studies[1], a, b):
+                yield from _walk(studies, (*path, key), *_pair(a, b, key), names)
+            return
+    left_parts, right_parts = _children(a, path[-1]), _children(b, path[-1])
+    if _no_tree(a, left_parts) or _no_tree(b, right_parts) or not (left_parts or right_parts):
         yield _difference(path, *_values(a, b), names)
         return
-    if (left is None and a not in (None, ())) or (right is None and b not in (None, ())):
-        yield _difference(path, *_values(a, b), names)
-        return
-    left, right = left or {}, right or {}
-    for key in dict.fromkeys([*left, *right]):
-        yield from _walk(studies, (*path, key), left.get(key), right.get(key), names)
+    for key in dict.fromkeys([*(left_parts or {}), *(right_parts or {})]):
+        parts = (left_parts or {}).get(key), (right_parts or {}).get(key)
+        yield from _walk(studies, (*path, key), *parts, names)
+
+
+def _no_tree(value: Any, parts: dict[str, Any] | None) -> bool:
+    """Tell whether something stands here that has no parts to compare one by one."""
+    return parts is None and value not in (None, ())
+
+
+def _pair(a: Any, b: Any, key: str) -> tuple[Any, Any]:
+    return (_children(a, "") or {}).get(key), (_children(b, "") or {}).get(key)
+
+
+def _unsaid(words: _Words, study: Study, a: Any, b: Any) -> list[str]:
+    """List the keys whose values differ although the sentence would be the same with either."""
+    if not (isinstance(a, Part) and isinstance(b, Part)):
+        return []
+    said = words(study, b)
+    return [
+        field.alias or name
+        for name, field in type(b).model_fields.items()
+        if _plain(getattr(a, name)) != _plain(getattr(b, name))
+        and _same_sentence(words, study, b, name, getattr(a, name), said)
+    ]
+
+
+def _same_sentence(
+    words: _Words, study: Study, part: Part, name: str, value: Any, said: str
+) -> bool:
+    try:
+        return words(study, part.model_copy(update={name: value})) == said
+    except StudyError:
+        return False  # the value means nothing in this study, so the sentence cannot be the same
 
 
 def _values(a: Any, b: Any) -> tuple[str, str]:
@@ -227,8 +280,6 @@ def _seen_after(visits: Sequence[Visit]) -> str:
 
 # -- sentences ------------------------------------------------------------------------------------
 
-_Words = Callable[[Study, Any], str]
-
 _SENTENCES: Mapping[_Path, _Words] = {
     ("registration",): lambda s, v: say.registration_words(v),
     ("sources", "*"): lambda s, v: say.source_words(v),
@@ -243,6 +294,9 @@ _SENTENCES: Mapping[_Path, _Words] = {
     ("product", "dose", "tolerance"): lambda s, v: f"±{say.percent(v)}",
     ("product", "dose", "infusions"): lambda s, v: say.times_words(v),
     ("estimands", "*"): say.estimand_words,
+    ("analyses", "*", "method"): lambda s, v: say.METHODS[v],
+    ("analyses", "*", "at"): lambda s, v: f"{s.visit(v).label} ({v})",
+    ("analyses", "*", "published", "method"): lambda s, v: say.METHODS[v],
     ("baseline", "primary"): lambda s, v: say.baseline_words(v),
     ("baseline", "also", "*"): lambda s, v: say.baseline_words(v),
     ("safety", "expected", "*"): lambda s, v: say.expected_words(v),
@@ -262,33 +316,18 @@ _WHOLE: Mapping[_Path, _Words] = {
 """Pieces told as a whole only when one file lacks them; otherwise value by value."""
 
 
-def _sentence(studies: tuple[Study, Study], path: _Path, a: Any, b: Any) -> tuple[str, str] | None:
+def _words_for(path: _Path, a: Any, b: Any) -> _Words | None:
+    """Find the sentence for a piece; None when it is told value by value."""
     words = _find(_SENTENCES, path)
     if words is None and (a is None) != (b is None):
         words = _find(_WHOLE, path)
     if words is None and isinstance(a or b, Amount):
-        words = _amount
-    if words is None:
-        return None
-    left, right = (
-        words(study, value) if value not in (None, ()) else ABSENT
-        for study, value in zip(studies, (a, b), strict=True)
-    )
-    return (left, right) if _covers(path, a, b) else None
+        return lambda study, amount: say.amount_words(amount)
+    return words
 
 
-def _amount(study: Study, value: Amount) -> str:
-    return say.amount_words(value)
-
-
-def _covers(path: _Path, a: Any, b: Any) -> bool:
-    """Tell whether the sentence of a piece shows all that differs in it.
-
-    A printed number is told by its value alone, so a difference in its path is told by itself.
-    """
-    if path[:2] == ("published", "numbers") and a is not None and b is not None:
-        return bool(a.value != b.value and a.from_ == b.from_)
-    return True
+def _tell(words: _Words, study: Study, value: Any) -> str:
+    return ABSENT if value in (None, ()) else words(study, value)
 
 
 def _find(table: Mapping[_Path, _Words], path: _Path) -> _Words | None:

@@ -35,7 +35,9 @@ _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def number_words(value: float) -> str:
-    """Write a number for people: ``1 × 10⁶``, ``2.5``, ``−91``."""
+    """Write a number for people: ``1 × 10⁶``, ``2.5``, ``−91``; whole numbers in full."""
+    if isinstance(value, int):
+        return str(value).replace("-", "−")
     if value and not 1e-3 <= abs(value) < 1e5:
         digits, _, power = f"{value:.6e}".partition("e")
         digits = digits.rstrip("0").rstrip(".")
@@ -62,10 +64,11 @@ def days(first: int, last: int) -> str:
     """Write days around a planned day: ``−21 to +21``; empty for the day itself."""
     if first == last == 0:
         return ""
-    return f"{_signed(first)} to {_signed(last)}"
+    return f"{signed(first)} to {signed(last)}"
 
 
-def _signed(day: int) -> str:
+def signed(day: int) -> str:
+    """Write days before or after: ``−21``, ``0``, ``+21``."""
     return f"+{day}" if day > 0 else str(day).replace("-", "−")
 
 
@@ -276,18 +279,28 @@ def measure_unit(study: Study, measure: Measure) -> str:
     return unit_words(unit) if unit else ""
 
 
+METHODS: dict[str, str] = {
+    "descriptive": "described, no test",
+    "paired_t": "paired t test",
+    "signed_rank": "exact signed-rank test",
+    "signed_rank_normal": "signed-rank test by the normal approximation",
+    "responders": "share of responders, exact interval",
+    "renal_response": "renal response by published definitions",
+}
+"""Methods of analysis in words."""
+
+_ZEROS = {"wilcoxon": "zeros left out", "pratt": "zeros ranked as Pratt did"}
+
+
 def test_name(test: Analysis | PublishedTest) -> str:
-    """Write which test: ``exact signed-rank test (zeros: pratt)``."""
+    """Write which test: ``exact signed-rank test, zeros ranked as Pratt did``."""
     sided = "" if test.alternative == "two-sided" else f", alternative {test.alternative}"
-    if test.method == "paired_t":
-        return f"paired t test{sided}"
-    if test.method == "descriptive":
-        return "described, no test"
-    kind = "exact signed-rank test"
+    name = METHODS[test.method]
     if test.method == "signed_rank_normal":
-        corrected = "with" if test.correction else "without"
-        kind = f"signed-rank test by the normal approximation {corrected} continuity correction"
-    return f"{kind} (zeros: {test.zeros}){sided}"
+        name += f" {'with' if test.correction else 'without'} continuity correction"
+    if test.method.startswith("signed_rank"):
+        name += f", {_ZEROS[test.zeros]}"
+    return name + sided
 
 
 def published_test_words(test: PublishedTest) -> str:

@@ -80,11 +80,11 @@ def _title(study: Study) -> Iterator[str]:
     header = study.study
     yield from textwrap.wrap(header.title, WIDTH)
     yield "=" * min(WIDTH, len(header.title))
-    control = "controlled" if header.controlled else "not controlled"
     planned = f"{header.planned.treated} treated"
     if header.planned.controls:
         planned += f", {header.planned.controls} controls"
-    yield from _line("Study", f"{study.id}, phase {header.phase}, {header.design}, {control}")
+    control = "" if header.controlled else ", not controlled"
+    yield from _line("Study", f"{study.id}, phase {header.phase}, {header.design}{control}")
     yield from _line("Planned", planned)
     if study.registration:
         yield from _line("Registered", say.registration_words(study.registration))
@@ -164,7 +164,7 @@ def schedule_table(study: Study) -> list[str]:
     lines: list[str] = []
     for block in _blocks(study.schedule.visits, max(1, (WIDTH - left) // width)):
         lines += [""] if lines else []
-        for n, name in enumerate(("", "Day", "Window, days")):
+        for n, name in enumerate(("", "Day", "Window from, days", "       to")):
             row = "".join(cells[visit.id][n].rjust(width) for visit in block)
             lines.append((f"  {name}".ljust(left) + row).rstrip())
         lines.append("  " + "-" * (left - 2 + width * len(block)))
@@ -174,10 +174,9 @@ def schedule_table(study: Study) -> list[str]:
     return lines
 
 
-def _head(visit: Visit) -> tuple[str, str, str]:
-    first, last = (str(day).replace("-", "−") for day in visit.window)
-    window = "0" if visit.window == (0, 0) else f"{first}/+{last}"
-    return visit.id, str(visit.day).replace("-", "−"), window
+def _head(visit: Visit) -> tuple[str, str, str, str]:
+    first, last = visit.window
+    return visit.id, say.number_words(visit.day), say.signed(first), say.signed(last)
 
 
 def _short(label: str) -> str:
