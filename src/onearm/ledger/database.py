@@ -46,6 +46,9 @@ BUSY = 30.0  # seconds a writer waits for another one
 STREAM = 2_000  # rows fetched at a time
 KEYS_AT_ONCE = 100  # keys looked up by one query
 
+FAULTS = (SQLAlchemyError, sqlite3.Error, UnicodeError)
+"""What a database raises; UnicodeError when SQLite quotes damaged bytes in its own message."""
+
 LEDGER = Table(
     "ledger",
     MetaData(),
@@ -170,7 +173,7 @@ class Database:
         """Turn what the database says into a LedgerError a person can act on."""
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except FAULTS as error:
             raise LedgerError(f"{self.where}: {explain(error)}") from error
 
 
@@ -202,6 +205,7 @@ _MEANINGS = {
         "the file cannot be read or written in full; check the disk, restore the last backup"
     ),
     "unable to open": "the file cannot be opened; check that its folder exists and may be read",
+    "codec can't decode": "the file is damaged; restore the last backup",
     "Could not decode": "a stored text is damaged; run verify, restore the last backup",
     "no such": "the ledger's tables were altered; run verify, restore the last backup",
 }
@@ -366,9 +370,8 @@ def last_at(connection: Connection, time: str) -> int:
 
 def rows(connection: Connection) -> Iterator[Row[Any]]:
     """All rows by number, read as a stream."""
-    yield from connection.execution_options(yield_per=STREAM).execute(
-        select(LEDGER).order_by(_C.seq)
-    )
+    query = select(LEDGER).order_by(_C.seq).execution_options(yield_per=STREAM)
+    yield from connection.execute(query)
 
 
 def page(connection: Connection, after: int) -> list[Entry]:

@@ -170,8 +170,11 @@ EMPTY = Head(0, GENESIS)
 
 def to_entry(row: Sequence[Any]) -> Entry:
     """Make an Entry of a row of the table, its cells in the order of ``chain.COLUMNS``."""
-    key = Key(row[1], row[2], row[4], row[5], row[3], row[6])
-    return Entry(row[0], key, row[7], *row[10:20], row[9], *row[20:])
+    seq, kind, about, visit, form, item, repeat, value, _salt, digest = row[:10]
+    unit, missing, by, role, site, at, reason, study_hash, software, redacts = row[10:20]
+    key = Key(kind, about, form, item, visit, repeat)
+    who = (by, role, site, at, reason, study_hash, software)
+    return Entry(seq, key, value, unit, missing, *who, redacts, digest, row[20], row[21])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,11 @@ it finds under another number is a reorder; what it does not need is an insertio
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from onearm.ledger import chain, database
 from onearm.ledger.chain import COLUMNS, GENESIS
@@ -64,7 +61,7 @@ def verify(place: database.Database, anchor: Head | None) -> list[Damage]:
             try:
                 with connection.begin_nested():
                     work()
-            except (SQLAlchemyError, sqlite3.Error) as error:
+            except database.FAULTS as error:
                 found.add(0, "file", f"{what} cannot be read: {database.explain(error)}")
 
         def file() -> None:
@@ -149,9 +146,10 @@ class _Stray:
     def explains(self, place: int, key: Row) -> bool:
         """Return whether this row was, before its damage, the redaction of an entry."""
         row = self.row
-        shaped = row[_VALUE] is None and row[_DIGEST] == "" and row[_MISSING] == ""
+        shaped: bool = row[_VALUE] is None and row[_DIGEST] == "" and row[_MISSING] == ""
         same_key: bool = tuple(row[1:7]) == tuple(key)
-        return (shaped and same_key) or bool(row[_REDACTS] == place)
+        names: bool = row[_REDACTS] == place
+        return names or (shaped and same_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +169,8 @@ class _Voucher:
         row = list(self.by.row)
         row[_PREV] = own
         try:
-            return chain.hash_at(self.by.guess, chain.tail(row)) == row[_HASH]
-        except ValueError:
+            return bool(chain.hash_at(self.by.guess, chain.tail(row)) == row[_HASH])
+        except (TypeError, ValueError):
             return True
 
 
@@ -210,7 +208,7 @@ class _Reading:
                     )
                     self.complete = False
                     return
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except database.FAULTS as error:
             self.complete = False
             self.found.add(
                 last + 1,
@@ -266,7 +264,7 @@ class _Reading:
         if value is None and salt is None:
             if digest:
                 self.blanks[place] = (seq, row[1:7])
-        elif value is None or salt is None or chain.value_digest(salt, value) != digest:
+        elif value is None or salt is None or not _commits(salt, value, digest):
             self.found.add(
                 seq,
                 "edit",
@@ -304,7 +302,7 @@ def _witness(connection: Connection, found: _Findings) -> Head | None:
     try:
         with connection.begin_nested():
             rows = database.witness(connection)
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except database.FAULTS as error:
         found.add(0, "guard", f"the witness cannot be read: {database.explain(error)}")
         return None
     if len(rows) != 1:
@@ -543,6 +541,13 @@ def _check_anchor(reading: _Reading, anchor: Head) -> None:
             "rewritten"
         )
     reading.found.add(anchor.seq, "anchor", words)
+
+
+def _commits(salt: str, value: str, digest: str) -> bool:
+    try:
+        return chain.value_digest(salt, value) == digest
+    except UnicodeEncodeError:  # bytes that are no UTF-8
+        return False
 
 
 def _wrong_types(row: Row) -> str:
