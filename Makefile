@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv pip install --quiet -p $(VENV) -c constraints.txt
+UV := $(BIN)/uv pip install --quiet --compile-bytecode -p $(VENV) -c constraints.txt
 
 .PHONY: demo test check bench setup dev clean
 .DEFAULT_GOAL := demo
@@ -20,6 +20,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment here; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	@$(UV) -e ".[pg]"
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 dev: $(VENV)/.dev-ready

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from math import isfinite, sqrt
-from typing import Literal
+from typing import Literal, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -53,6 +53,7 @@ from onearm.stats import (
 from onearm.study import Analysis, BaselineRule, Comparator, Measure, PublishedTest, Study
 from onearm.study.rules import parse_rule
 
+T = TypeVar("T")
 Zeros = Literal["wilcoxon", "pratt"]
 Changes = NDArray[np.float64]
 
@@ -142,7 +143,7 @@ def before_after(
     change = differences(first, second)
     notes: list[str] = []
 
-    def tried(what: str, compute):  # type: ignore[no-untyped-def]
+    def tried(what: str, compute: Callable[[], T]) -> T | None:
         try:
             return compute()
         except ValueError as error:
@@ -263,7 +264,7 @@ def _renal_row(data: Datasets, analysis: Analysis, rule: BaselineRule, name: str
         for visit in visits.values():
             if visit.day > anchor_day:
                 state, state_seqs = _renal_state(data, analysis, subject, visit.id)
-                months = visit.day / 30.4375
+                months = round(visit.day / 30.4375, 1)
                 seen[visit.id] = classify(definition, base, state, months=months)
                 seqs |= set(base_seqs) | set(state_seqs)
         at[subject] = seen[analysis.at]
@@ -633,7 +634,7 @@ def resolve(results: Results, path: str) -> tuple[float | None, str]:
 def _resolve_subjects(results: Results, parts: list[str]) -> tuple[float | None, str]:
     records = results.data.records
     if parts == ["treated"]:
-        return float(len(records.treated)), "#flow"
+        return float(len(records.treated)), "#from-flow"
     data = [records.latest(s, parts[0]) for s in records.treated]
     known = [d.value for d in data if d is not None and d.value is not None]
     href = f"#from-char-{parts[0]}"
@@ -657,12 +658,16 @@ def _resolve_safety(results: Results, parts: list[str]) -> tuple[float | None, s
         "serious": lambda e: e.serious is not False,
         "other": lambda e: e.term.casefold() not in expected,
     }
-    test = tests.get(parts[0], lambda e: e.term.casefold() == parts[0].casefold())
+
+    def of_term(event: AdverseEvent) -> bool:
+        return event.term.casefold() == parts[0].casefold()
+
+    test = tests.get(parts[0], of_term)
     events = [e for e in results.events if e.emergent is not False and test(e)]
     row = count_events(parts[0], events, treated)
     if parts[1] == "percent":
-        return (100 * row.subjects / row.of if row.of else None), "#ae-terms"
-    return (float(row.subjects) if parts[1] == "subjects" else None), "#ae-terms"
+        return (100 * row.subjects / row.of if row.of else None), "#from-safety"
+    return (float(row.subjects) if parts[1] == "subjects" else None), "#from-safety"
 
 
 def _resolve_outcome(outcome: Outcome, parts: list[str]) -> float | None:

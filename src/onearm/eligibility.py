@@ -7,9 +7,9 @@ from datetime import date
 from typing import Literal
 
 from onearm.dates import Duration
+from onearm.instruments import Bounds
 from onearm.records import Datum, Records, Score
-from onearm.study import Criterion
-from onearm.study.rules import Rule
+from onearm.study import Criterion, Explanation
 
 Decision = Literal["eligible", "not eligible", "undetermined"]
 
@@ -23,7 +23,7 @@ class Evidence:
     name
         Item (``UPROT24H``) or score (``SLEDAI.total``).
     value
-        As used by the rule; None when nothing usable is recorded.
+        As used by the rule: for a score its bounds; None when nothing usable is recorded.
     shown
         The value as recorded, with its unit, or why there is none; for a score its bounds.
     date
@@ -35,7 +35,7 @@ class Evidence:
     """
 
     name: str
-    value: float | bool | str | date | None
+    value: float | bool | str | date | Bounds | None
     shown: str
     date: date | None
     within: bool | None
@@ -47,13 +47,15 @@ class CriterionResult:
     """One criterion of one subject.
 
     ``met`` is the truth of the criterion as protocol prose means it: True speaks for the subject (an
-    inclusion rule holds, an exclusion rule does not), False against, None is unknown.
+    inclusion rule holds, an exclusion rule does not), False against, None is unknown. ``explanation`` holds
+    the truth of the rule itself and of each of its parts, AND and OR visible.
     """
 
     criterion: Criterion
     inclusion: bool
     met: bool | None
     evidence: tuple[Evidence, ...]
+    explanation: Explanation
     note: str
 
     @property
@@ -116,14 +118,16 @@ def _result(
     evidence = tuple(
         _evidence(records, subject, name, criterion.within, reference) for name in rule.names
     )
-    truth = _truth(records, subject, rule, evidence, criterion.within, reference)
+    explanation = rule.explain({e.name: e.value for e in evidence})
+    truth = explanation.truth
     met = truth if inclusion or truth is None else not truth
-    note = (
-        ""
-        if met is not None
-        else "; ".join(f"{e.name} {e.shown}" for e in evidence if e.value is None)
-    )
-    return CriterionResult(criterion, inclusion, met, evidence, note)
+    open_ = [
+        e
+        for e in evidence
+        if e.value is None or (isinstance(e.value, Bounds) and not e.value.known)
+    ]
+    note = "" if met is not None else "; ".join(f"{e.name} {e.shown}" for e in open_)
+    return CriterionResult(criterion, inclusion, met, evidence, explanation, note)
 
 
 def _evidence(
@@ -167,7 +171,7 @@ def _score_evidence(
         return Evidence(name, None, "not recorded", None, None, ())
     bounds = score.bounds[name.partition(".")[2]]
     inside = _inside(score.date, within, reference)
-    value = bounds.value if inside is not False else None
+    value = bounds if inside is not False else None
     return Evidence(name, value, str(bounds), score.date, inside, score.seqs)
 
 
@@ -178,34 +182,6 @@ def _latest_score(
     found = [s for s in records.scores_of(subject, form) if _not_after(s.date, reference)]
     dated = [s for s in found if s.date]
     return (dated or found)[-1] if found else None
-
-
-def _truth(
-    records: Records,
-    subject: str,
-    rule: Rule,
-    evidence: tuple[Evidence, ...],
-    within: Duration | None,
-    reference: date | None,
-) -> bool | None:
-    """Kleene truth; a score known only by bounds is tried at every integer between them."""
-    values: dict[str, object | None] = {e.name: e.value for e in evidence}
-    truth = rule.evaluate(values)
-    open_scores = [
-        e for e in evidence if "." in e.name and e.value is None and e.within is not False
-    ]
-    if truth is not None or len(open_scores) != 1:
-        return truth
-    name = open_scores[0].name
-    score = _latest_score(records, subject, name, reference)
-    if score is None:
-        return None
-    bounds = score.bounds[name.partition(".")[2]]
-    truths = {
-        rule.evaluate({**values, name: float(points)})
-        for points in range(int(bounds.lower), int(bounds.upper) + 1)
-    }
-    return truths.pop() if len(truths) == 1 else None
 
 
 def _not_after(day: date | None, reference: date | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from onearm import __version__
 from onearm.analysis import Outcome, Results, run
+from onearm.checks import disposition
 from onearm.ledger import Entry, Snapshot
 from onearm.records import Datum, Records
 from onearm.report import figures, tables
@@ -23,7 +25,7 @@ from onearm.report.numbers import (
     percent,
     unit_text,
 )
-from onearm.report.tables import Cell, Row, Table, entry_links, row
+from onearm.report.tables import Cell, Columns, Row, Table, entry_links, row
 from onearm.stats import describe
 from onearm.study import Study
 from onearm.study.phrases import dose_words
@@ -154,8 +156,8 @@ def _methods(results: Results) -> list[Span]:
     return [
         Span(
             f"{_first_upper(study.study.design)} trial, phase {study.study.phase}. Entry: {entry}. "
-            f"Treatment: {given}, {dose_words(study.product.dose)}. Values {at.label} were compared with those at baseline "
-            f"({study.baseline.primary.label}); other baselines are shown beside it. Tests are exact where the study "
+            f"Treatment: {given}, {dose_words(study.product.dose)}. Values {at.label} were compared with "
+            f"those at baseline ({study.baseline.primary.label}); other baselines are shown beside it. Tests are exact where the study "
             "file does not say otherwise."
         )
     ]
@@ -177,7 +179,7 @@ def _findings(results: Results) -> list[Span]:
 
 def _participants(results: Results) -> list[Span]:
     records = results.data.records
-    spans = [Span(str(len(records.treated)), "#flow"), Span(" patients were treated")]
+    spans = [Span(str(len(records.treated)), "#from-flow"), Span(" patients were treated")]
     for name, words in (("SEX", "female"), ("AGE", "")):
         if name not in results.data.characteristic_items:
             continue
@@ -191,9 +193,9 @@ def _participants(results: Results) -> list[Span]:
             spans += [Span(" ("), Span(share, "#from-char-SEX"), Span(f" {words})")]
         numbers = [v for v in known if isinstance(v, float)]
         if name == "AGE" and numbers:
-            d = describe(numbers)
+            x = describe(numbers)
             text = (
-                f"{number(d.median, 0)} (range {number(d.minimum, 0)}{DASH}{number(d.maximum, 0)})"
+                f"{number(x.median, 0)} (range {number(x.minimum, 0)}{DASH}{number(x.maximum, 0)})"
             )
             spans += [Span(", median age "), Span(text, "#from-char-AGE"), Span(" years")]
     return [*spans, Span(". ")]
@@ -244,12 +246,12 @@ def _safety_sentence(results: Results) -> list[Span]:
     terms = [f"{r.label.lower()} in {r.subjects}" for r in results.terms]
     return [
         Span("Adverse events were reported in "),
-        Span(f"{total.subjects} of {total.of}", "#ae-overview"),
+        Span(f"{total.subjects} of {total.of}", tables.SAFETY),
         Span(f" patients{': ' + listed(terms) if terms else ''}. "),
         Span("Related events of grade 3 or higher: "),
-        Span(f"{severe.subjects} of {severe.of}", "#ae-overview"),
+        Span(f"{severe.subjects} of {severe.of}", tables.SAFETY),
         Span("; a rate up to "),
-        Span(percent(severe.upper), "#ae-overview"),
+        Span(percent(severe.upper), tables.SAFETY),
         Span(" cannot be ruled out (exact one-sided 95 % bound)."),
     ]
 
@@ -298,18 +300,19 @@ def caution(results: Results) -> list[Span]:
             "the course of the disease varies. "
         )
     ]
-    found = [(m, c) for m, cs in results.chances.items() for c in cs]
-    if found:
-        measure, largest = max(found, key=lambda x: x[1].signed_rank)
-        low = min(c.signed_rank for m, c in found if m == measure)
-        label = results.study.measure(measure).label
+    measure = next((a.measure for a in results.study.analyses if a.role == "primary"), None)
+    found = results.chances.get(measure or "", ())
+    if found and measure:
+        shares = sorted(c.signed_rank for c in found)
+        text = " to ".join(dict.fromkeys(percent(s, 0) for s in (shares[0], shares[-1])))
         spans += [
             Span(
-                f"If patients changed in {label} only as comparable patients without the cells did, "
+                f"If {results.study.measure(measure).label} changed only as in comparable patients without the "
             ),
-            Span(f"{percent(low, 0)} to {percent(largest.signed_rank, 0)}", "#chance"),
+            Span("cells, "),
+            Span(text, tables.CHANCE),
             Span(
-                f" of trials of {largest.n} patients would still be “significant” by the exact signed-rank test."
+                f" of trials of {found[0].n} patients would be “significant” by the exact signed-rank test."
             ),
         ]
     return spans
@@ -320,10 +323,6 @@ def caution(results: Results) -> list[Span]:
 
 def flow_boxes(results: Results) -> list[figures.Box]:
     """Assessed, enrolled, infused, analysed; who left in between and why."""
-    from collections import Counter
-
-    from onearm.checks import disposition
-
     records = results.data.records
     status = {s: disposition(records, s) for s in records.subjects}
     failed = [s for s in records.subjects if status[s] == "screen failure"]
@@ -366,7 +365,7 @@ def flow_boxes(results: Results) -> list[figures.Box]:
 # -- tables and endpoints -------------------------------------------------------------------------
 
 
-def _tables(results: Results) -> dict[str, Table]:
+def _tables(results: Results) -> dict[str, Table | None]:
     responders = [o for o in results.outcomes if o.responders]
     renal = [o for o in results.outcomes if o.renal and o.primary_baseline]
     chosen = {
@@ -385,12 +384,12 @@ def _tables(results: Results) -> dict[str, Table]:
         "ae_listing": tables.listing_table(results) if results.events else None,
         "stopping": tables.stopping_table(results) if results.stopping else None,
         "deviations": tables.deviations_table(results.deviations) if results.deviations else None,
-        "problems": tables.problems_table(results.problems) if results.problems else None,
+        "problems": tables.problems_table([p for p in results.problems if p.id != "visit.window"]),
         "chance": tables.chance_table([c for cs in results.chances.values() for c in cs])
         if any(results.chances.values())
         else None,
     }
-    return {name: table for name, table in chosen.items() if table is not None and table.rows}
+    return {n: t if t is not None and t.rows else None for n, t in chosen.items()}
 
 
 def _endpoints(results: Results) -> list[Endpoint]:
@@ -490,7 +489,94 @@ def _means(
 def _sources(results: Results) -> list[Source]:
     found = [_outcome_source(results, o) for o in results.outcomes]
     found += [_characteristic_source(results, name) for name in results.data.characteristic_items]
-    return found + [_dose_source(results, i) for i in range(len(results.exposures))]
+    found += [_dose_source(results, i) for i in range(len(results.exposures))]
+    found += [_flow_source(results), _safety_source(results)]
+    return found + ([_chance_source(results)] if any(results.chances.values()) else [])
+
+
+def _flow_source(results: Results) -> Source:
+    records = results.data.records
+    rows = []
+    for assessment in results.assessments:
+        s = assessment.subject
+        infused = records.anchor(s)
+        seqs = [d.entry.seq for d in records.data("subject", s) if d.item.role == "disposition"]
+        seqs += _anchor_seqs(records, s)
+        rows.append(
+            row(
+                s,
+                assessment.decision,
+                infused.isoformat() if infused else DASH,
+                disposition(records, s) or "on study",
+                Cell("", links=entry_links(seqs)),
+            )
+        )
+    columns: Columns = (
+        ("Participant", "l"),
+        ("Criteria", "l"),
+        ("Infused on", "l"),
+        ("Status", "l"),
+        ("Entries", "l"),
+    )
+    statement = "Dataset ADSL: every participant assessed, whether infused (SAFFL = Y) and how the study ended."
+    return Source(
+        "from-flow", "Participant flow", statement, Table("rows-flow", "", columns, tuple(rows))
+    )
+
+
+def _anchor_seqs(records: Records, subject: str) -> list[int]:
+    where = records.study.schedule.anchor
+    return [d.entry.seq for d in records.of_item(subject, where.item) if d.form.id == where.form]
+
+
+def _safety_source(results: Results) -> Source:
+    records = results.data.records
+    rows = []
+    for s in records.treated:
+        mine = [e for e in results.events if e.subject == s and e.emergent is not False]
+        seqs = [*_anchor_seqs(records, s), *(q for e in mine for q in e.seqs)]
+        terms = (
+            listed([f"{e.term} (grade {e.grade or 'not recorded'})" for e in mine])
+            or "none reported"
+        )
+        rows.append(row(s, str(len(mine)), terms, Cell("", links=entry_links(seqs))))
+    columns: Columns = (("Participant", "l"), ("Events", "r"), ("Which", "l"), ("Entries", "l"))
+    statement = (
+        "Dataset ADAE: TRTEMFL = Y, among participants infused (SAFFL = Y). Exact intervals: Clopper-Pearson. An "
+        "event whose grade, seriousness or relation is not recorded counts as the worse."
+    )
+    return Source(
+        "from-safety", "Adverse events", statement, Table("rows-safety", "", columns, tuple(rows))
+    )
+
+
+def _chance_source(results: Results) -> Source:
+    found = [c for cs in results.chances.values() for c in cs]
+    rows = [
+        row(
+            c.comparator.id,
+            c.comparator.measure,
+            f"{c.trials:,}",
+            f"{c.t:.4f}",
+            f"{c.signed_rank:.4f}",
+            f"{c.error:.4f}",
+        )
+        for c in found
+    ]
+    columns: Columns = (
+        ("Comparator", "l"),
+        ("Measure", "l"),
+        ("Trials", "r"),
+        ("Share, paired t", "r"),
+        ("Share, signed rank", "r"),
+        ("Monte Carlo SE", "r"),
+    )
+    statement = (
+        f"Simulated, not observed. Each row has its own random stream from the study's seed "
+        f"{results.study.seed} and the comparator's id; changes are drawn from a normal distribution with the comparator's mean and SD."
+    )
+    table = Table("rows-chance", "", columns, tuple(rows))
+    return Source("from-chance", "Trials without an effect", statement, table)
 
 
 def _outcome_source(results: Results, outcome: Outcome) -> Source:
@@ -530,8 +616,8 @@ def _renal_rows(outcome: Outcome) -> Table:
             rows.append(row(r.definition, subject, response.level, "; ".join(response.reasons)))
     entries = sorted({s for r in outcome.renal for s in r.seqs})
     rows.append(Row((Cell("Entries"), Cell(""), Cell(""), Cell("", links=entry_links(entries)))))
-    columns = (("Definition", "l"), ("Participant", "l"), ("Class", "l"), ("Why", "l"))
-    return Table(f"rows-{outcome.id}", "", columns, tuple(rows))  # type: ignore[arg-type]
+    columns: Columns = (("Definition", "l"), ("Participant", "l"), ("Class", "l"), ("Why", "l"))
+    return Table(f"rows-{outcome.id}", "", columns, tuple(rows))
 
 
 def _characteristic_source(results: Results, name: str) -> Source:

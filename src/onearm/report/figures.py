@@ -48,7 +48,7 @@ class Trajectories:
 
 
 _STYLE: Any = {
-    "font.family": ["IBM Plex Sans", "DejaVu Sans"],
+    "font.family": ["IBM Plex Sans"],
     "font.size": 9.5,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
@@ -88,8 +88,21 @@ def paired_trajectories(data: Trajectories, prefix: str) -> str:
 
     _fonts()
     with rc_context(_STYLE):
-        figure = Figure(figsize=(8.6, 3.7), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=[1, 1.9], sharey=True)
+        figure = Figure(figsize=(8.6, 3.7))
+        # Fixed margins: a layout engine draws every figure twice.
+        left, right = figure.subplots(
+            1,
+            2,
+            width_ratios=[1, 1.9],
+            sharey=True,
+            gridspec_kw={
+                "left": 0.075,
+                "right": 0.995,
+                "top": 0.92,
+                "bottom": 0.165,
+                "wspace": 0.05,
+            },
+        )
         _paired(left, data)
         _over_time(right, data)
         _scale(left, data)
@@ -145,28 +158,27 @@ def _colour(line: Line) -> tuple[str, Any]:
     }[line.verdict]
 
 
+def _draw(axes: Axes, x: Sequence[float], y: Sequence[float], line: Line) -> None:
+    """One participant's line with its points."""
+    colour, dash = _colour(line)
+    axes.plot(
+        x,
+        y,
+        color=colour,
+        linestyle=dash,
+        linewidth=1.3,
+        marker="o",
+        markersize=4.2,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+    )
+
+
 def _paired(axes: Axes, data: Trajectories) -> None:
     for line in data.lines:
         if line.before is None or line.after is None:
             continue
-        colour, dash = _colour(line)
-        axes.plot(
-            [0, 1],
-            [line.before, line.after],
-            color=colour,
-            linestyle=dash,
-            linewidth=1.4,
-            alpha=0.85,
-        )
-        axes.plot(
-            [0, 1],
-            [line.before, line.after],
-            "o",
-            color=colour,
-            markersize=4,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-        )
+        _draw(axes, [0, 1], [line.before, line.after], line)
     if data.mean:
         for x, (mean, low, high), side in (
             (-0.22, data.mean[0], "right"),
@@ -185,17 +197,7 @@ def _paired(axes: Axes, data: Trajectories) -> None:
 
 def _over_time(axes: Axes, data: Trajectories) -> None:
     for line in data.lines:
-        colour, dash = _colour(line)
-        axes.plot(line.days, line.values, color=colour, linestyle=dash, linewidth=1.3, alpha=0.85)
-        axes.plot(
-            line.days,
-            line.values,
-            "o",
-            color=colour,
-            markersize=3.6,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
+        _draw(axes, line.days, line.values, line)
     if any(line.days for line in data.lines):
         last = max(d for line in data.lines for d in line.days)
         first = min(d for line in data.lines for d in line.days)
@@ -294,7 +296,8 @@ def flow(boxes: Sequence[Box]) -> str:
     width, x, box_w, side_x, side_w = 720, 10, 330, 400, 310
     y, parts = 6.0, []
     for index, box in enumerate(boxes):
-        parts.append(_box(x, y, box_w, 40, [(f"{box.label}, n = {box.n}", True)], "#eaf2fa"))
+        main = _box(x, y, box_w, 40, [(f"{box.label}, n = {box.n}", True)], "#eaf2fa")
+        parts.append(f'<a href="#from-flow">{main}</a>')
         centre = x + box_w / 2
         if index == len(boxes) - 1:
             y += 46
@@ -308,7 +311,8 @@ def flow(boxes: Sequence[Box]) -> str:
             parts.append(_arrow(centre, middle, side_x, middle))
             lines = [(f"{box.left_label}, n = {leavers}", True)]
             lines += [(f"{words}, {n}", False) for words, n in box.left if n]
-            parts.append(_box(side_x, middle - height / 2, side_w, height, lines, "#ffffff"))
+            side = _box(side_x, middle - height / 2, side_w, height, lines, "#ffffff")
+            parts.append(f'<a href="#from-flow">{side}</a>')
         y += 40 + gap
     title = "; ".join(f"{b.label}: {b.n}" for b in boxes)
     return (

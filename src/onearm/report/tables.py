@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from onearm.analysis import BeforeAfter, Chance, Outcome, PublishedCheck, Results
-from onearm.eligibility import Assessment
-from onearm.errors import Problem
+from onearm.eligibility import Assessment, Evidence
+from onearm.errors import Problem, UnitError
 from onearm.instruments.renal_response import DEFINITIONS
 from onearm.product import Exposure, Finding
 from onearm.records import Datum
@@ -26,14 +26,17 @@ from onearm.report.numbers import (
     unit_text,
 )
 from onearm.safety import Deviation, EventRow
-from onearm.stats import SignedRank, describe
+from onearm.stats import Interval, SignedRank, describe
+from onearm.study import Explanation
 
+Columns = tuple[tuple[str, Literal["l", "r", "c"]], ...]
 Tone = Literal["", "good", "bad", "open", "soft", "strong"]
+SAFETY, CHANCE = "#from-safety", "#from-chance"  # anchors of the report
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, where its number comes from (an anchor of the report), and its tone.
+    """One cell: its text, where its number comes from (an anchor of the report), its tone, lines below.
 
     A tone never stands alone: the text says the same.
     """
@@ -42,6 +45,7 @@ class Cell:
     href: str = ""
     tone: Tone = ""
     links: tuple[tuple[str, str], ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Table:
 
     id: str
     caption: str
-    columns: tuple[tuple[str, Literal["l", "r", "c"]], ...]
+    columns: Columns
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
 
@@ -157,7 +161,8 @@ def _numeric_row(name: str, label: str, data: list[Datum | None]) -> Row:
     d = describe(values)
     decimals = 0 if all(v == int(v) for v in values) else 1
     text = f"{number(d.median, decimals)} ({interval(d.minimum, d.maximum, decimals)})"
-    return row(label, Cell(text, f"#from-char-{name}"), str(missing), id=f"char-{name}")
+    href = f"#from-char-{name}"
+    return row(label, Cell(text, href), Cell(str(missing), href), id=f"char-{name}")
 
 
 def _category_rows(
@@ -168,7 +173,8 @@ def _category_rows(
     counts = Counter(
         {True: "yes", False: "no"}.get(v, v) if isinstance(v, bool) else v for v in known
     )
-    rows = [row(label, "", str(len(data) - len(known)), head=True, id=f"char-{name}")]
+    missing = Cell(str(len(data) - len(known)), f"#from-char-{name}")
+    rows = [row(label, "", missing, head=True, id=f"char-{name}")]
     for code, text in words.items():
         if counts[code] or len(words) == 2:
             shown = count_percent(counts[code], len(known))
@@ -182,9 +188,8 @@ def _measure_row(outcome: Outcome) -> Row:
     text = f"{number(before.mean, decimals)} ± {number(before.sd, decimals)}" if before.n else DASH
     label = _labelled(outcome.measure.label, outcome.unit)
     missing = sum(p.before is None for p in outcome.pairs)
-    return row(
-        f"{label} ({outcome.baseline.label})", Cell(text, f"#from-{outcome.id}"), str(missing)
-    )
+    href = f"#from-{outcome.id}"
+    return row(f"{label} ({outcome.baseline.label})", Cell(text, href), Cell(str(missing), href))
 
 
 def eligibility_table(assessments: Sequence[Assessment]) -> Table:
@@ -194,10 +199,11 @@ def eligibility_table(assessments: Sequence[Assessment]) -> Table:
     for a in assessments:
         parts: list[Cell | str] = [a.subject]
         for r in a.results:
-            shown = "; ".join(f"{e.name} {e.shown}" for e in r.evidence)
             seqs = [s for e in r.evidence for s in e.seqs]
             links = entry_links(seqs) if len(seqs) <= 6 else entry_links(seqs)[:1]
-            parts.append(Cell(f"{r.words}: {shown}", "", _tone(r.met), links))
+            found = {e.name: e for e in r.evidence}
+            lines = tuple(_explained(r.explanation, found))
+            parts.append(Cell(r.words, "", _tone(r.met), links, lines))
         decision = a.decision
         tone: Tone = {"eligible": "good", "not eligible": "bad"}.get(decision, "open")  # type: ignore[assignment]
         rows.append(row(*parts, Cell(decision, "", tone)))
@@ -211,6 +217,29 @@ def eligibility_table(assessments: Sequence[Assessment]) -> Table:
             for r in (assessments[0].results if assessments else ())
         ),
     )
+
+
+def _explained(part: Explanation, found: dict[str, Evidence], indent: str = "") -> Iterator[str]:
+    """A rule's parts, each with its truth and the values it looked at; AND and OR as words."""
+    if part.parts:
+        joined = {"AND": "all of", "OR": "any of", "NOT": "not"}[part.operator or "AND"]
+        yield f"{indent}{joined}"
+        for inner in part.parts:
+            yield from _explained(inner, found, indent + "\u2003")
+        return
+    mark = {True: "✓", False: "✗", None: "?"}[part.truth]
+    values = [shown_value(e) for name, e in found.items() if name in part.text]
+    yield f"{indent}{mark} {part.text}: {', '.join(values)}"
+
+
+def shown_value(evidence: Evidence) -> str:
+    """A value with its unit in words and its date."""
+    value, _, unit = evidence.shown.partition(" ")
+    try:
+        words = f"{value} {unit_text(unit)}".strip()
+    except UnitError:
+        words = evidence.shown
+    return f"{words} ({evidence.date})" if evidence.date else words
 
 
 def _tone(met: bool | None) -> Tone:
@@ -419,11 +448,7 @@ def responder_table(outcomes: Sequence[Outcome]) -> Table:
     for o in outcomes:
         r = o.responders
         assert r is not None
-        worst = (
-            ""
-            if not r.unknown
-            else f"{percent(r.worst and r.worst.estimate)} to {percent(r.best and r.best.estimate)}"
-        )
+        worst = "" if not r.unknown else f"{_share(r.worst)} to {_share(r.best)}"
         rows.append(
             row(
                 o.analysis.title,
@@ -431,7 +456,7 @@ def responder_table(outcomes: Sequence[Outcome]) -> Table:
                 Cell(f"{len(r.responders)} of {r.known}", f"#from-{o.id}"),
                 Cell(percent(r.interval.estimate if r.interval else None), f"#from-{o.id}"),
                 Cell(_percent_interval(r.interval), f"#from-{o.id}"),
-                f"{len(r.unknown)} {worst}".strip(),
+                Cell(f"{len(r.unknown)} {worst}".strip(), f"#from-{o.id}"),
             )
         )
     return Table(
@@ -447,6 +472,10 @@ def responder_table(outcomes: Sequence[Outcome]) -> Table:
         ),
         tuple(rows),
     )
+
+
+def _share(i: Interval | None) -> str:
+    return percent(i.estimate if i else None)
 
 
 def _percent_interval(i: object | None) -> str:
@@ -477,12 +506,15 @@ def response_matrix(outcome: Outcome) -> Table:
         rows.append(
             row(DEFINITIONS[r.definition].title, *parts, Cell(total, f"#from-{outcome.id}"))
         )
-    assumed = sorted({a for r in outcome.renal for x in r.at_visit.values() for a in x.assumed})
     notes = [
-        f"CR complete, PR partial, NR no response, ? not decidable from the data. At {outcome.analysis.at} against "
-        f"{outcome.baseline.label}; best ever after infusion in brackets where it differs.",
+        "CR complete, PR partial, NR no response, ? not decidable from the data. At "
+        f"{outcome.analysis.at} against {outcome.baseline.label}; best ever after infusion in brackets where it "
+        "differs. Where the data are silent or the definition is, this was assumed:",
     ]
-    notes += [f"Not in the data, so not applied: {a}." for a in assumed]
+    for r in outcome.renal:
+        assumed = sorted({a for x in r.at_visit.values() for a in x.assumed})
+        if assumed:
+            notes.append(f"{DEFINITIONS[r.definition].title}: {'; '.join(assumed)}.")
     return Table(
         "response",
         "Renal response by published definitions",
@@ -500,12 +532,12 @@ def events_table(id: str, caption: str, rows_in: Sequence[EventRow]) -> Table:
     rows = [
         row(
             r.label,
-            Cell(f"{r.subjects} of {r.of}", _first(r.seqs)),
-            percent(r.subjects / r.of) if r.of else DASH,
-            _percent_interval(r.interval),
-            percent(r.upper),
-            str(r.events),
-            str(r.max_grade) if r.max_grade is not None else DASH,
+            Cell(f"{r.subjects} of {r.of}", SAFETY),
+            Cell(percent(r.subjects / r.of) if r.of else DASH, SAFETY),
+            Cell(_percent_interval(r.interval), SAFETY),
+            Cell(percent(r.upper), SAFETY),
+            Cell(str(r.events), SAFETY),
+            Cell(str(r.max_grade), SAFETY) if r.max_grade is not None else DASH,
         )
         for r in rows_in
     ]
@@ -581,8 +613,8 @@ def stopping_table(results: Results) -> Table:
             s.rule.id,
             f"{s.rule.event}: posterior P(rate > {percent(s.rule.limit, 0)}) > {number(s.rule.probability, 2)}, "
             f"prior Beta({s.rule.prior[0]:g}, {s.rule.prior[1]:g})",
-            Cell(f"{s.count} of {s.of}", _first(s.seqs)),
-            number(s.probability, 3),
+            Cell(f"{s.count} of {s.of}", SAFETY),
+            Cell(number(s.probability, 3), SAFETY),
             Cell("stop" if s.stop else "go on", "", "bad" if s.stop else "good"),
         )
         for s in results.stopping
@@ -644,8 +676,8 @@ def chance_table(chances: Sequence[Chance]) -> Table:
         row(
             c.comparator.text,
             f"{number(c.comparator.change, 1)} ± {number(c.comparator.sd, 1)}",
-            percent(c.t, 0),
-            percent(c.signed_rank, 0),
+            Cell(percent(c.t, 0), CHANCE),
+            Cell(percent(c.signed_rank, 0), CHANCE),
             c.comparator.citation,
         )
         for c in chances
