@@ -157,8 +157,8 @@ def _methods(results: Results) -> list[Span]:
         Span(
             f"{_first_upper(study.study.design)} trial, phase {study.study.phase}. Entry: {entry}. "
             f"Treatment: {given}, {dose_words(study.product.dose)}. Values {at.label} were compared with "
-            f"those at baseline ({study.baseline.primary.label}); other baselines are shown beside it. Tests are exact where the study "
-            "file does not say otherwise."
+            f"those at baseline ({study.baseline.primary.label}); other baselines are shown "
+            "beside it. Tests are exact where the study file does not say otherwise."
         )
     ]
 
@@ -573,7 +573,8 @@ def _chance_source(results: Results) -> Source:
     )
     statement = (
         f"Simulated, not observed. Each row has its own random stream from the study's seed "
-        f"{results.study.seed} and the comparator's id; changes are drawn from a normal distribution with the comparator's mean and SD."
+        f"{results.study.seed} and the comparator's id; changes are drawn from a "
+        "normal distribution with the comparator's mean and SD."
     )
     table = Table("rows-chance", "", columns, tuple(rows))
     return Source("from-chance", "Trials without an effect", statement, table)
