@@ -251,7 +251,7 @@ def check_analyses(check: Check) -> None:
         _analysis_options(check, path, analysis)
         _analysis_estimand(check, path, analysis)
         if analysis.response is not None:
-            check.rule((*path, "response"), analysis.response, RESPONSE_NAMES)
+            check.rule_over((*path, "response"), analysis.response, RESPONSE_NAMES)
         if analysis.method == "renal_response":
             _renal(check, path, analysis)
 
@@ -361,7 +361,10 @@ def _analysis_estimand(check: Check, path: Path, analysis: Analysis) -> None:
         )
         return
     estimand = known[analysis.estimand]
-    if (estimand.variable, estimand.at) != (analysis.measure, analysis.at):
+    wanted = (estimand.variable, estimand.at)
+    known_measures = estimand.variable in check.measures and analysis.measure in check.measures
+    after = all(v in check.visits and check.visits[v].day > 1 for v in (estimand.at, analysis.at))
+    if known_measures and after and wanted != (analysis.measure, analysis.at):
         check.add(
             at,
             f"estimand {estimand.id} is {estimand.variable} at {estimand.at}",

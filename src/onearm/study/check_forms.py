@@ -65,7 +65,9 @@ def check_forms(check: Check) -> None:
     """Find items without units or choices, roles that do not fit, ids that stand twice."""
     if not check.study.forms:
         check.add(("forms",), "the list is empty", "a study asks something", "write the forms")
-    at_visits = {name for visit in check.study.schedule.visits for name in visit.forms}
+    schedule = check.study.schedule
+    at_visits = {name for visit in schedule.visits for name in visit.forms}
+    at_visits.add(schedule.anchor.form)  # that it is missing is told where the anchor is checked
     seen: dict[str, str] = {}
     for n, form in enumerate(check.study.forms):
         path: Path = ("forms", n)

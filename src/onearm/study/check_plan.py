@@ -92,13 +92,12 @@ def check_population(check: Check) -> None:
                 "name an item of type date",
                 item.id,
             )
-    types = check.types_about("subject")
     for side, criteria in (
         ("inclusion", population.inclusion),
         ("exclusion", population.exclusion),
     ):
         for n, criterion in enumerate(criteria):
-            check.rule(("population", side, n, "rule"), criterion.rule, types)
+            check.rule(("population", side, n, "rule"), criterion.rule, "subject")
             if criterion.within is not None and population.reference is None:
                 check.add(
                     ("population", side, n, "within"),
@@ -149,9 +148,8 @@ def check_donor(check: Check) -> None:
         )
     for n, test in enumerate(donor.tests):
         _donor_test(check, n, test.item, test.result, test.within is not None)
-    types = check.types_about("donor")
     for n, rule in enumerate(donor.rules):
-        check.rule(("donor", "rules", n, "rule"), rule.rule, types)
+        check.rule(("donor", "rules", n, "rule"), rule.rule, "donor")
 
 
 def _donor_relation(check: Check) -> None:
@@ -199,9 +197,8 @@ def _donor_test(check: Check, n: int, name: str, result: str, dated: bool) -> No
 
 def check_product(check: Check) -> None:
     """Find release tests and doses that cannot be checked."""
-    types = check.types_about("lot")
     for n, test in enumerate(check.study.product.release):
-        check.rule(("product", "release", n, "rule"), test.rule, types)
+        check.rule(("product", "release", n, "rule"), test.rule, "lot")
     dose, path = check.study.product.dose, ("product", "dose")
     check.unit((*path, "per_kg", "unit"), dose.per_kg.unit, "1/kg")
     if dose.max_rate is not None:
@@ -225,17 +222,15 @@ def _dose_weight(check: Check) -> None:
     path: Path = ("product", "dose", "weight")
     item = check.item((*path, "item"), weight.item)
     visit = check.visit((*path, "visit"), weight.visit)
-    if item is not None:
-        kilograms = item.type == "quantity" and same_kind(item.unit, "kg")
-        if not kilograms:
-            check.add(
-                (*path, "item"),
-                f"'{item.id}' is not a weight",
-                "a quantity in kg is needed",
-                "name the item that holds the weight",
-                item.id,
-            )
-    if visit is not None and visit.day > 1:
+    if item is not None and not (item.type == "quantity" and same_kind(item.unit, "kg")):
+        check.add(
+            (*path, "item"),
+            f"'{item.id}' is not a weight",
+            "a quantity in kg is needed",
+            "name the item that holds the weight",
+            item.id,
+        )
+    elif visit is not None and visit.day > 1:
         check.add(
             (*path, "visit"),
             f"visit {visit.id} is after the infusion",
@@ -243,7 +238,7 @@ def _dose_weight(check: Check) -> None:
             "name an earlier visit",
             visit.id,
         )
-    if item is not None and visit is not None:
+    elif item is not None and visit is not None:
         require_collected(check, (*path, "visit"), check.items[item.id][0], visit, item.id)
 
 
@@ -258,7 +253,7 @@ def check_schedule(check: Check) -> None:
     for n, visit in enumerate(visits):
         _visit(check, n, visit)
     for n, (earlier, later) in enumerate(pairwise(visits), 1):
-        if earlier.day > later.day:
+        if earlier.day > later.day and later.day != 0:
             check.add(
                 ("schedule", "visits", n, "day"),
                 f"day {later.day} of {later.id} comes after day {earlier.day} of {earlier.id}",
@@ -402,7 +397,7 @@ def check_safety(check: Check) -> None:
     form = next((form for form, _ in check.with_role("event term")), None)
     for n, stopping in enumerate(check.study.safety.stopping):
         path: Path = ("safety", "stopping", n, "event")
-        for name in check.rule(path, stopping.event, types):
+        for name in check.rule_over(path, stopping.event, types):
             role = EVENT_NAMES[name][1]
             if form is None or form.role(role) is None:
                 check.add(

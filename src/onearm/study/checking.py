@@ -86,8 +86,8 @@ class Check:
         return {score: form for form in self.study.forms for score in form.scores}
 
     def items_about(self, *kinds: str) -> list[str]:
-        """List the items of forms about these."""
-        return [name for name, (form, _) in self.items.items() if form.about in kinds]
+        """List the declared items of forms about these."""
+        return [i.id for form in self.study.forms if form.about in kinds for i in form.items]
 
     def with_role(self, role: str, about: str | None = None) -> list[tuple[Form, Item]]:
         """List the items that play a role, with their forms."""
@@ -107,7 +107,7 @@ class Check:
         for n, name in enumerate(ids):
             at: Path = (*path, n, key) if key else (*path, n)
             if name in first:
-                which = f"first in place {first[name] + 1} of {path[-1]}:"
+                which = f"first in place {first[name] + 1}"
                 self.add(
                     at,
                     f"'{name}' stands twice, {which}",
@@ -204,30 +204,35 @@ class Check:
             )
         return self.measures.get(name)
 
-    def rule(
-        self, path: Path, text: str, types: Mapping[str, str | Sequence[str]]
+    def rule(self, path: Path, text: str, about: str) -> None:
+        """Find what is wrong with a rule about a subject, a donor or a lot."""
+        self.rule_over(path, text, self.types_about(about), about)
+
+    def rule_over(
+        self, path: Path, text: str, types: Mapping[str, str | Sequence[str]], about: str = ""
     ) -> tuple[str, ...]:
-        """Find what is wrong with a rule; its names when nothing is."""
+        """Find what is wrong with a rule over these names; its names when nothing is."""
         try:
             return parse_rule(text, types).names
         except RuleError as error:
             for fault in error.faults:
-                message = self.elsewhere(fault.about) or fault.message
-                self.findings.append(Finding(path, message, fault.about, fault.at))
+                message = self.elsewhere(fault.about, about) if about else ""
+                found = Finding(path, message or fault.message, fault.about, fault.at)
+                self.findings.append(found)
             return ()
 
-    def elsewhere(self, name: str) -> str:
-        """Explain a name that exists but not for this rule; empty when it exists nowhere."""
-        if name not in self.items:
+    def elsewhere(self, name: str, about: str) -> str:
+        """Explain a name that exists but not for a rule about this; empty when that is not it."""
+        form = self.items[name][0] if name in self.items else self.scores.get(name)
+        if form is None:
             return ""
-        form = self.items[name][0]
-        if form.about == "subject" and not form.repeating:
+        if form.about != about:
+            found = f"is about a {form.about}; this rule is about a {about}"
+        elif form.repeating:
+            found = "repeats; a rule needs one value"
+        else:
             return ""
-        what = f"is about a {form.about}" if form.about != "subject" else "repeats"
-        return (
-            f"'{name}' stands in form {form.id}, which {what}; this rule needs one value about "
-            "something else; name another item"
-        )
+        return f"'{name}' stands in form {form.id}, which {found}; name another item"
 
     def types_about(self, about: str) -> dict[str, str | tuple[str, ...]]:
         """Type the names that a rule about a subject, a donor or a lot may use."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from onearm.instruments import INSTRUMENTS
 from onearm.study.check_analyses import (
     check_analyses,
     check_baseline,
@@ -52,4 +53,6 @@ def check_study(study: Study) -> list[Finding]:
     check = Check(study)
     for part in _PARTS:
         part(check)
-    return check.findings
+    # A score is unknown when its instrument is; one fault is enough for both.
+    unread = {f.id for f in study.forms if f.instrument and f.instrument.name not in INSTRUMENTS}
+    return [f for f in check.findings if f.about.rpartition(".")[0] not in unread]

@@ -128,7 +128,11 @@ def _digits(text: str) -> bool:
 
 def _read_yesno(value: object) -> bool:
     if not isinstance(value, bool):
-        raise refuse(f"{shown(value)} is neither true nor false", "true or false", "write one")
+        raise refuse(
+            f"{shown(value)} is neither true nor false",
+            "yes and no are written true and false",
+            "write one of them",
+        )
     return value
 
 
@@ -249,28 +253,29 @@ def _known_numbers(ordered: tuple[float, float]) -> tuple[float, float]:
     return ordered
 
 
-def _above(limit: float, found: float, words: str) -> None:
-    if not found > limit:
+def _read_positive(value: object) -> float:
+    number = _read_number(value)
+    if number <= 0:
         raise refuse(
-            f"'{found:g}' is {words}", f"a number above {limit:g} is expected", "correct it"
+            f"{shown(value)} is not positive", "a number above 0 is expected", "correct it"
         )
+    return number
 
 
-def _positive(value: float) -> float:
-    _above(0, value, "not positive")
-    return value
+def _read_share(value: object) -> float:
+    number = _read_number(value)
+    if not 0 < number < 1:
+        raise refuse(
+            f"{shown(value)} is out of range", "a number between 0 and 1 is expected", "correct it"
+        )
+    return number
 
 
-def _inside(value: float) -> float:
-    if not 0 < value < 1:
-        raise refuse(f"'{value:g}' is out of range", "a number between 0 and 1", "correct it")
-    return value
-
-
-def _p_value(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise refuse(f"'{value:g}' is not a P value", "P lies between 0 and 1", "correct it")
-    return value
+def _read_p_value(value: object) -> float:
+    number = _read_number(value)
+    if not 0 <= number <= 1:
+        raise refuse(f"{shown(value)} is not a P value", "P lies between 0 and 1", "correct it")
+    return number
 
 
 def _at_least(limit: int) -> Any:
@@ -291,9 +296,9 @@ def _decimals(value: int) -> int:
 Text = Annotated[str, BeforeValidator(_read_text)]
 WholeNumber = Annotated[int, BeforeValidator(_read_whole)]
 Number = Annotated[float, BeforeValidator(_read_number)]
-Positive = Annotated[float, AfterValidator(_positive), BeforeValidator(_read_number)]
-Share = Annotated[float, AfterValidator(_inside), BeforeValidator(_read_number)]
-PValue = Annotated[float, AfterValidator(_p_value), BeforeValidator(_read_number)]
+Positive = Annotated[float, BeforeValidator(_read_positive)]
+Share = Annotated[float, BeforeValidator(_read_share)]
+PValue = Annotated[float, BeforeValidator(_read_p_value)]
 Decimals = Annotated[int, AfterValidator(_decimals), BeforeValidator(_read_whole)]
 YesNo = Annotated[bool, BeforeValidator(_read_yesno)]
 Percent = Annotated[float, BeforeValidator(_read_percent)]

@@ -397,10 +397,11 @@ class _Reader:
     def condition(self, node: ast.expr, depth: int) -> _Part | None:
         part = self.part(node, depth)
         if part is not None and part.kind != "yesno":
+            example = f", as in '{part.text} {_EXAMPLE[part.kind]}'"
             self.fault(
                 node,
                 f"'{part.text}' is {_KIND_WORDS[part.kind]}; a condition is true or false; "
-                f"compare it with something, as in '{part.text} {_EXAMPLE[part.kind]}'",
+                f"compare it with something{'' if isinstance(part, _Literal) else example}",
                 part.text,
             )
             return None
@@ -476,6 +477,8 @@ class _Reader:
             self.fault(node, f"'{name}' is not a name; yes and no are true and false; {todo}", name)
             return
         known = offer(name, "names", self.types)
+        if known.endswith("..."):
+            known = "the names are items of the study's forms and scores as FORM.score"
         message = f"'{name}' is not a name this rule can use; {known}; correct the name"
         self.fault(node, message, name)
 

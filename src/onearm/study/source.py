@@ -42,8 +42,6 @@ class Node:
         Of a map: line and column of each key.
     items
         Of a list: the nodes.
-    index
-        Its place in its list as written, which stays when neighbours are left out.
     lead
         Characters between ``column`` and the text itself: 1 for an opening quote.
     plain
@@ -57,7 +55,6 @@ class Node:
     keys: dict[str, Node] = field(default_factory=dict)
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     items: list[Node] = field(default_factory=list)
-    index: int = 0
     lead: int = 0
     plain: bool = False
 
@@ -79,12 +76,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Flaw:
-    """A fault of the text itself: its place, its path and its message in three parts."""
+    """A fault of the text itself: its place, its path and its message in three parts.
+
+    ``valueless`` is true when nothing usable stands at ``path``.
+    """
 
     line: int
     column: int
     path: Path
     message: str
+    valueless: bool = False
 
 
 def decode(raw: bytes, where: str) -> str:
@@ -166,7 +167,7 @@ class _Builder:
                     "'onearm: 1'; write it"
                 )
             assert isinstance(start, DocumentStartEvent)
-            root = self.node(next(self.events), (), 0)
+            root = self.node(next(self.events), ())
             next(self.events)
             more = next(self.events)
         except MarkedYAMLError as error:
@@ -193,11 +194,11 @@ class _Builder:
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
         return f"{self.where}:{place}: {_syntax_words(error.problem or error.context or '')}"
 
-    def flaw(self, event: Any, path: Path, message: str) -> None:
+    def flaw(self, event: Any, path: Path, message: str, valueless: bool = False) -> None:
         mark = event.start_mark
-        self.flaws.append(Flaw(mark.line + 1, mark.column + 1, path, message))
+        self.flaws.append(Flaw(mark.line + 1, mark.column + 1, path, message, valueless))
 
-    def node(self, event: Any, path: Path, index: int) -> Node:
+    def node(self, event: Any, path: Path) -> Node:
         from ruamel.yaml.events import (
             AliasEvent,
             MappingStartEvent,
@@ -206,7 +207,7 @@ class _Builder:
         )
 
         mark = event.start_mark
-        node = Node(mark.line + 1, mark.column + 1, "scalar", index=index)
+        node = Node(mark.line + 1, mark.column + 1, "scalar")
         if len(path) > DEEPEST:
             raise StudyError(
                 f"{self.where}:{node.line}:{node.column}: the file is nested more than {DEEPEST} "
@@ -217,6 +218,7 @@ class _Builder:
                 event,
                 path,
                 f"'*{event.anchor}' is an alias; a value is written where it stands; write it out",
+                valueless=True,
             )
             return node
         if event.anchor is not None:
@@ -256,6 +258,7 @@ class _Builder:
                 event,
                 path,
                 "nothing stands here; a value is expected; write one or take the key out",
+                valueless=True,
             )
 
     def list(self, node: Node, path: Path) -> None:
@@ -263,8 +266,7 @@ class _Builder:
 
         node.kind = "list"
         while not isinstance(event := next(self.events), SequenceEndEvent):
-            at = len(node.items)
-            node.items.append(self.node(event, (*path, at), at))
+            node.items.append(self.node(event, (*path, len(node.items))))
 
     def map(self, node: Node, path: Path) -> None:
         from ruamel.yaml.events import MappingEndEvent, ScalarEvent
@@ -277,12 +279,12 @@ class _Builder:
                     path,
                     "a list or a block stands as a key; keys are words; write a word and a colon",
                 )
-                self.node(event, path, 0)
-                self.node(next(self.events), path, 0)
+                self.node(event, path)
+                self.node(next(self.events), path)
                 continue
             key = str(event.value)
             self.key(event, node, key, path)
-            value = self.node(next(self.events), (*path, key), 0)
+            value = self.node(next(self.events), (*path, key))
             if key not in node.keys and key != "<<":
                 node.keys[key] = value
                 node.places[key] = (event.start_mark.line + 1, event.start_mark.column + 1)

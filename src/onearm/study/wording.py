@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 MOST_LISTED = 15
+ALIKE = 0.66  # two of three letters, as VII and III
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -14,8 +15,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     small = {w.lower(): w for w in reversed(among)}
     if word.lower() in small:
         return small[word.lower()]
-    near = difflib.get_close_matches(word, among, n=1, cutoff=0.6)
-    lower = difflib.get_close_matches(word.lower(), small, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, among, n=1, cutoff=ALIKE)
+    lower = difflib.get_close_matches(word.lower(), small, n=1, cutoff=ALIKE)
     return near[0] if near else small[lower[0]] if lower else ""
 
 
