@@ -99,7 +99,7 @@ def paired_trajectories(data: Trajectories, prefix: str) -> str:
                 "left": 0.075,
                 "right": 0.995,
                 "top": 0.92,
-                "bottom": 0.165,
+                "bottom": 0.19,
                 "wspace": 0.05,
             },
         )
@@ -219,7 +219,7 @@ def _label_ends(axes: Axes, data: Trajectories, x: float) -> None:
     log = data.log and len(positive) == sum(len(line.values) for line in data.lines)
     place = (lambda v: log10(v)) if log else (lambda v: v)
     every = [place(v) for line in data.lines for v in line.values]
-    step = 0.062 * ((max(every) - min(every)) or 1.0)
+    step = 0.075 * ((max(every) - min(every)) or 1.0)
     at: list[float] = []
     for value, _, _ in ends:
         at.append(max(place(value), at[-1] + step) if at else place(value))

@@ -202,8 +202,11 @@ def eligibility_table(assessments: Sequence[Assessment]) -> Table:
             seqs = [s for e in r.evidence for s in e.seqs]
             links = entry_links(seqs) if len(seqs) <= 6 else entry_links(seqs)[:1]
             found = {e.name: e for e in r.evidence}
-            lines = tuple(_explained(r.explanation, found))
-            parts.append(Cell(r.words, "", _tone(r.met), links, lines))
+            days = {e.date for e in r.evidence}
+            same = len(days) == 1 and None not in days
+            lines = tuple(_explained(r.explanation, found, dated=not same))
+            text = f"{r.words}, {days.pop()}" if same else r.words
+            parts.append(Cell(text, "", _tone(r.met), links, lines))
         decision = a.decision
         tone: Tone = {"eligible": "good", "not eligible": "bad"}.get(decision, "open")  # type: ignore[assignment]
         rows.append(row(*parts, Cell(decision, "", tone)))
@@ -219,27 +222,29 @@ def eligibility_table(assessments: Sequence[Assessment]) -> Table:
     )
 
 
-def _explained(part: Explanation, found: dict[str, Evidence], indent: str = "") -> Iterator[str]:
+def _explained(
+    part: Explanation, found: dict[str, Evidence], *, dated: bool, indent: str = ""
+) -> Iterator[str]:
     """A rule's parts, each with its truth and the values it looked at; AND and OR as words."""
     if part.parts:
         joined = {"AND": "all of", "OR": "any of", "NOT": "not"}[part.operator or "AND"]
         yield f"{indent}{joined}"
         for inner in part.parts:
-            yield from _explained(inner, found, indent + "\u2003")
+            yield from _explained(inner, found, dated=dated, indent=indent + "\u2002")
         return
     mark = {True: "✓", False: "✗", None: "?"}[part.truth]
-    values = [shown_value(e) for name, e in found.items() if name in part.text]
+    values = [shown_value(e, dated) for name, e in found.items() if name in part.text]
     yield f"{indent}{mark} {part.text}: {', '.join(values)}"
 
 
-def shown_value(evidence: Evidence) -> str:
-    """A value with its unit in words and its date."""
+def shown_value(evidence: Evidence, dated: bool) -> str:
+    """A value with its unit in words and, where asked for, its date."""
     value, _, unit = evidence.shown.partition(" ")
     try:
         words = f"{value} {unit_text(unit)}".strip()
     except UnitError:
         words = evidence.shown
-    return f"{words} ({evidence.date})" if evidence.date else words
+    return f"{words} ({evidence.date})" if dated and evidence.date else words
 
 
 def _tone(met: bool | None) -> Tone:
@@ -393,7 +398,7 @@ def _p_lines(o: Outcome, c: BeforeAfter) -> list[tuple[str, str]]:
     lines = []
     for words, method, zeros, p in tests:
         mine = a.method == method and zeros in ("", a.zeros)
-        lines.append((f"P, {words}" + (" — this analysis" if mine else ""), p_value(p)))
+        lines.append((f"P, {words}" + (" (this analysis)" if mine else ""), p_value(p)))
     if a.published is not None:
         shown = p_value(o.published)
         printed = rounded(a.published.p, a.published.decimals)
