@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -123,6 +124,8 @@ def main() -> None:
     STUDY is a study file, or a folder that holds study.yaml and ledger.db.
     Exit codes: 0 fine, 1 problems found, 2 misuse.
     """
+    # A command is short-lived and builds large tables: collecting garbage seldom saves a sixth of its time.
+    gc.set_threshold(100_000, 50, 50)
 
 
 # -- demo and new ---------------------------------------------------------------------------------
@@ -282,19 +285,29 @@ def diff(a: Path, b: Path, json_: bool) -> None:
             ]
         )
     else:
-        click.echo(f"A  {a}\nB  {b}\n")
-        topic = ""
-        for d in found:
-            if d.topic != topic:
-                click.secho(("\n" if topic else "") + d.topic, bold=True)
-                topic = d.topic
-            click.echo(f"  {d.text}")
-        click.echo(
-            f"\n{len(found)} difference{'s' if len(found) != 1 else ''}."
-            if found
-            else "No difference."
-        )
+        click.echo(_differences(found, a, b))
     sys.exit(PROBLEMS if found else FINE)
+
+
+def _differences(found: Sequence[Any], a: Path, b: Path) -> str:
+    """Differences by topic; what each file says stands on a line of its own."""
+    from textwrap import fill
+
+    lines = [f"A  {a}", f"B  {b}"]
+    topic = ""
+    for d in found:
+        if d.topic != topic:
+            topic = d.topic
+            lines += ["", click.style(topic, bold=True)]
+        lines.append(f"  {d.text.partition(': ')[0]}")
+        for name, text in (("A", d.left), ("B", d.right)):
+            lines.append(
+                fill(text, 98, initial_indent=f"    {name}  ", subsequent_indent="       ")
+            )
+    total = (
+        f"{len(found)} difference{'s' if len(found) != 1 else ''}." if found else "No difference."
+    )
+    return "\n".join([*lines, "", total])
 
 
 # -- the ledger -----------------------------------------------------------------------------------

@@ -166,8 +166,18 @@ class Records:
 
     def of_item(self, about: str, item: str, *, kind: str = "subject") -> tuple[Datum, ...]:
         """All current values of one item of one subject (donor, lot), oldest date first, undated last."""
-        found = [d for d in self.data(kind, about) if d.item.id == item]
-        return tuple(sorted(found, key=lambda d: (d.date or date.max, d.entry.seq)))
+        return self._by_item.get((kind, about, item), ())
+
+    @cached_property
+    def _by_item(self) -> dict[tuple[str, str, str], tuple[Datum, ...]]:
+        found: dict[tuple[str, str, str], list[Datum]] = {}
+        for (kind, about), data in self._data.items():
+            for datum in data:
+                found.setdefault((kind, about, datum.item.id), []).append(datum)
+        order = {
+            k: sorted(v, key=lambda d: (d.date or date.max, d.entry.seq)) for k, v in found.items()
+        }
+        return {k: tuple(v) for k, v in order.items()}
 
     def latest(self, about: str, item: str, *, kind: str = "subject") -> Datum | None:
         """The value with the latest date, None when there is none."""
@@ -187,12 +197,17 @@ class Records:
 
     def filled(self, key: FormKey) -> dict[str, Datum]:
         """The data of one filled-in form by item id."""
-        return {
-            d.item.id: d
-            for d in self.data(key.kind, key.about)
-            if (d.entry.key.form, d.entry.key.visit, d.entry.key.repeat)
-            == (key.form, key.visit, key.repeat)
-        }
+        return self._filled.get(key, {})
+
+    @cached_property
+    def _filled(self) -> dict[FormKey, dict[str, Datum]]:
+        found: dict[FormKey, dict[str, Datum]] = {}
+        for data in self._data.values():
+            for d in data:
+                k = d.entry.key
+                key = FormKey(k.kind, k.about, k.form, k.visit, k.repeat)
+                found.setdefault(key, {})[d.item.id] = d
+        return found
 
     def by_role(self, key: FormKey) -> dict[str, Datum]:
         """The data of one filled-in form by the role its items play (``event term``, ``grade`` ...)."""
