@@ -191,10 +191,22 @@ def test_what_is_not_a_duration_is_refused_in_words(text: str) -> None:
         Duration(text)
 
 
+def test_durations_move_calendar_dates_not_times() -> None:
+    for wrong in (dt.datetime(2024, 3, 1, 9, 0), "2024-03-01"):
+        with pytest.raises(TypeError, match="moves calendar dates"):
+            Duration("P1M").after(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [PartialDate("2024-03"), Duration("P1M")])
+def test_dates_and_durations_do_not_change(value: object) -> None:
+    with pytest.raises(AttributeError, match="cannot assign"):
+        value.text = "2025"  # type: ignore[attr-defined]
+
+
 def test_a_duration_that_leaves_the_calendar_is_refused_in_words() -> None:
-    with pytest.raises(DateError, match="leaves the calendar"):
+    with pytest.raises(DateError, match="P9999Y before 2024-01-01 leaves the calendar"):
         Duration("P9999Y").before(date(2024, 1, 1))
-    with pytest.raises(DateError, match="leaves the calendar"):
+    with pytest.raises(DateError, match="P999999D after 9999-12-31 leaves the calendar"):
         Duration("P999999D").after(date(9999, 12, 31))
     with pytest.raises(DateError, match="leaves the calendar"):
         Duration("P1D").before(date(1, 1, 1))

@@ -133,6 +133,11 @@ def test_a_unit_must_be_a_text() -> None:
         (12.0, "g/dL", "g/L", 120.0),
         (5.0, "a", "mo", 60.0),
         (2.0, "wk", "d", 14.0),
+        (4.0, "a", "d", 1461.0),  # UCUM's year is the Julian year, 365.25 d
+        (1.0, "GBq", "MBq", 1000.0),
+        (1.0, "MJ", "kJ", 1000.0),
+        (1.0, "kJ", "kPa.L", 1000.0),  # 1 J is 1 Pa.m3
+        (1.0, "pmol/L", "fmol/mL", 1.0),
         (120.0, "mm[Hg]", "kPa", 15.99864),  # UCUM: m[Hg] is 133.3220 kPa
         (38.0, "Cel", "[degF]", 100.4),  # 38 x 9/5 + 32
         (98.6, "[degF]", "Cel", 37.0),

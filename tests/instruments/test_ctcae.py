@@ -28,14 +28,14 @@ LADDERS = [
                                  (0.1, 3), (0.09, 4)]),
     ("v5", "platelets", 150, [(150, 0), (149, 1), (75, 1), (74, 2), (50, 2), (49, 3), (25, 3),
                               (24, 4)]),
-    ("v6", "platelets", 150, [(150, 0), (149, 1), (74, 2), (49, 3), (24, 3), (10, 3), (9, 4)]),
-    ("v5", "leukocytes", 4, [(4, 0), (3.9, 1), (3, 1), (2.9, 2), (2, 2), (1.9, 3), (1, 3),
-                             (0.9, 4)]),
-    ("v6", "leukocytes", 4, [(4, 0), (3.9, 1), (2.9, 2), (1.9, 3), (0.9, 4)]),
-    ("v5", "haemoglobin", 120, [(120, 0), (119, 1), (100, 1), (99, 2), (80, 2), (79, 3), (20, 3)]),
-    ("v6", "haemoglobin", 120, [(120, 0), (119, 1), (99, 2), (79, 3)]),
-    ("v5", "albumin", 35, [(35, 0), (34, 1), (30, 1), (29, 2), (20, 2), (19, 3)]),
-    ("v6", "albumin", 35, [(35, 0), (34, 1), (29, 2), (19, 3)]),
+    ("v6", "platelets", 150, [(150, 0), (149, 1), (75, 1), (74, 2), (50, 2), (49, 3),
+                              (24, 3), (10, 3), (9, 4)]),
+    *((v, "leukocytes", 4, [(4, 0), (3.9, 1), (3, 1), (2.9, 2), (2, 2), (1.9, 3), (1, 3),
+                            (0.9, 4)]) for v in ("v5", "v6")),
+    *((v, "haemoglobin", 120, [(120, 0), (119, 1), (100, 1), (99, 2), (80, 2), (79, 3), (20, 3)])
+      for v in ("v5", "v6")),
+    *((v, "albumin", 35, [(35, 0), (34, 1), (30, 1), (29, 2), (20, 2), (19, 3)])
+      for v in ("v5", "v6")),
 ]  # fmt: skip
 
 
@@ -54,11 +54,21 @@ def test_falling_values_climb_the_printed_ladder(
     ("version", "value", "references", "expected"),
     [
         ("v5", 1.0, {"uln": 1.0, "baseline": 1.0}, 0),
-        ("v5", 1.1, {"uln": 1.0, "baseline": 1.0}, 1),  # > ULN
+        ("v5", 1.01, {"uln": 1.0, "baseline": 1.0}, 1),  # > ULN
         ("v5", 1.5, {"uln": 1.0, "baseline": 1.0}, 1),
         ("v5", 1.51, {"uln": 1.0, "baseline": 1.4}, 2),  # > 1.5 x ULN
         ("v5", 0.91, {"uln": 1.2, "baseline": 0.6}, 2),  # > 1.5 x baseline, within normal
+        ("v5", 3.0, {"uln": 1.2, "baseline": 1.0}, 2),
         ("v5", 3.01, {"uln": 1.2, "baseline": 1.0}, 3),  # > 3 x baseline
+        ("v5", 3.0, {"uln": 1.0, "baseline": 2.9}, 2),
+        ("v5", 3.01, {"uln": 1.0, "baseline": 2.9}, 3),  # > 3 x ULN
+        ("v6", 1.2, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 0),
+        ("v6", 1.21, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 1),
+        ("v6", 1.8, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 1),
+        ("v6", 3.6, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 2),
+        ("v6", 3.61, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 3),
+        ("v6", 7.2, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 3),
+        ("v6", 7.21, {"uln": 1.2, "baseline": 1.0, "lln": 0.6}, 4),
         ("v5", 6.0, {"uln": 1.0, "baseline": 2.5}, 3),
         ("v5", 6.01, {"uln": 1.0, "baseline": 6.0}, 4),  # only above 6 x ULN
         ("v5", 30.0, {"uln": 1.0}, 4),  # baseline does not matter
@@ -67,6 +77,7 @@ def test_falling_values_climb_the_printed_ladder(
         ("v5", 2.0, {"uln": 1.0, "baseline": 2.0}, 2),  # abnormal before: graded all the same
         ("v6", 0.91, {"uln": 1.2, "baseline": 0.6, "lln": 0.5}, 0),  # baseline was normal
         ("v6", 0.91, {"uln": 1.2, "baseline": 0.6, "lln": 0.7}, 2),  # baseline below normal
+        ("v6", 0.91, {"uln": 1.2, "baseline": 0.6, "lln": 0.6}, 0),  # baseline at the limit
         ("v6", 1.81, {"uln": 1.2, "baseline": 0.6, "lln": 0.7}, 3),
         ("v6", 1.81, {"uln": 1.2, "baseline": 0.6, "lln": 0.5}, 2),
         ("v6", 7.3, {"uln": 1.2}, 4),
@@ -86,6 +97,7 @@ def test_what_is_missing_is_named_and_what_is_certain_is_kept() -> None:
     low = grade_lab("v5", "platelets", 80)
     assert (low.grade, low.at_least) == (None, 0)
     assert low.reason == "grade 1 open: missing lower limit of normal"
+    assert grade_lab("v5", "platelets", 200, lln=150).reason == "no criterion is met"
     assert grade_lab("v5", "platelets", 60).grade == 2  # the limit does not matter here
     assert grade_lab("v5", "platelets", None, lln=150).reason == "the value is missing"
 

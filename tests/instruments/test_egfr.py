@@ -51,13 +51,39 @@ def test_ckd_epi_2021_agrees_with_the_worked_example() -> None:
     assert ckd_epi_2021(0.9, 55, "F") == pytest.approx(76, abs=1)
 
 
-def test_below_kappa_the_other_exponent_applies() -> None:
-    assert ckd_epi_2021(0.5, 30, "M") == pytest.approx(
-        142 * (0.5 / 0.9) ** -0.302 * 0.9938**30, rel=1e-12
-    )
-    assert ckd_epi_2009(0.5, 30, "F") == pytest.approx(
-        141 * (0.5 / 0.7) ** -0.329 * 0.993**30 * 1.018, rel=1e-12
-    )
+# The printed coefficients: constant, kappa, exponent below kappa, exponent above, per year, sex.
+PRINTED = [
+    (ckd_epi_2009, "F", 141, 0.7, -0.329, -1.209, 0.993, 1.018),
+    (ckd_epi_2009, "M", 141, 0.9, -0.411, -1.209, 0.993, 1.0),
+    (ckd_epi_2021, "F", 142, 0.7, -0.241, -1.200, 0.9938, 1.012),
+    (ckd_epi_2021, "M", 142, 0.9, -0.302, -1.200, 0.9938, 1.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("equation", "sex", "constant", "kappa", "below", "above", "year", "factor"), PRINTED
+)
+@pytest.mark.parametrize("creatinine", [0.5, 2.0])
+def test_the_equations_are_the_printed_ones_on_both_sides_of_kappa(
+    equation: Any, sex: str, constant: float, kappa: float, below: float, above: float,
+    year: float, factor: float, creatinine: float,
+) -> None:  # fmt: skip
+    power = below if creatinine < kappa else above
+    by_hand = constant * (creatinine / kappa) ** power * year**30 * factor
+    assert equation(creatinine, 30, sex) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_the_ends_of_the_permitted_values_are_permitted() -> None:
+    assert ckd_epi_2021(40.0, 18, "M") > 0
+    assert ckd_epi_2021(40.0, 120, "M") > 0
+    assert schwartz_bedside(40.0, 40, 1) == pytest.approx(0.413)
+    assert schwartz_bedside(1.0, 220, 1) == pytest.approx(90.86)
+    for arguments in ((40.1, 30, "M"), (1.0, 17.9, "M"), (1.0, 120.1, "M")):
+        with pytest.raises(ValueError, match="expected"):
+            ckd_epi_2021(*arguments)
+    for height in (39.9, 220.1):
+        with pytest.raises(ValueError, match="expected 40 to 220"):
+            schwartz_bedside(1.0, height, 5)
 
 
 def test_the_race_coefficient_is_applied_only_on_request() -> None:

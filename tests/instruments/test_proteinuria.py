@@ -69,6 +69,8 @@ def test_incomplete_collections_leave_the_ratio_alone() -> None:
         (1.2, "F", True, "20.0 mg/kg a day"),
         (0.89, "F", False, "too little creatinine: 14.8 mg/kg a day; expected about 15 to 20"),
         (1.21, "F", False, "too much creatinine"),
+        (1.5, "M", True, "25.0 mg/kg a day"),
+        (1.51, "M", False, "too much creatinine: 25.2 mg/kg a day"),
         (1.2, "M", True, "20.0 mg/kg a day; expected about 20 to 25"),
         (0.9, "M", False, "too little creatinine"),
         (0.0, "M", False, "too little creatinine: 0.0"),
@@ -129,5 +131,7 @@ def test_yes_and_no_are_not_numbers() -> None:
 def test_derivations_take_their_inputs_by_name_and_no_others() -> None:
     compute = DERIVATIONS["protein_24h"].compute
     assert compute(protein=120, volume=1500) == pytest.approx(1.8)
+    assert compute(protein=120, volume=None) is None
+    assert compute(protein=None, volume=1500) is None
     with pytest.raises(TypeError, match="unknown value 'hours'"):
         compute(protein=120, volume=1500, hours=24)

@@ -137,6 +137,28 @@ def test_kidney_function_sediment_and_treatment_decide_as_printed(
     assert level(name, **changes) == expected
 
 
+@pytest.mark.parametrize("name", ["kdigo_2012", "kdigo_2024", "eular_2012"])
+def test_partial_asks_for_half_and_for_less_than_3(name: str) -> None:
+    heavy = RenalState(upcr_g_g=6.0, egfr=100.0, creatinine_mg_dl=1.0)
+    for after, expected in ((2.99, "PR"), (3.0, "NR")):
+        state = RenalState(upcr_g_g=after, egfr=85.0, creatinine_mg_dl=1.0)
+        assert classify(name, heavy, state, months=6).level == expected
+    light = RenalState(upcr_g_g=2.0, egfr=100.0, creatinine_mg_dl=1.0)
+    for after, expected in ((1.0, "PR"), (1.01, "NR")):
+        state = RenalState(upcr_g_g=after, egfr=85.0, creatinine_mg_dl=1.0)
+        assert classify(name, light, state, months=6).level == expected
+
+
+def test_partial_needs_stable_kidneys_too() -> None:
+    for egfr, expected in ((85.0, "PR"), (84.9, "NR")):
+        state = RenalState(upcr_g_g=1.0, egfr=egfr)
+        assert classify("kdigo_2024", BEFORE, state).level == expected
+    for egfr, expected in ((81.0, "PR"), (80.9, "NR")):
+        state = RenalState(upcr_g_g=1.0, protein_g_24h=1.0, egfr=egfr)
+        assert classify("eular_2012", BEFORE, state).level == expected
+        assert classify("eular_2019", BEFORE, state, months=3).level == expected
+
+
 def test_half_of_an_awkward_number_is_half() -> None:
     # 0.93/1.86 and 1.15 x 0.92 are not exact in binary; the limits are compared as decimals.
     for before in (1.06, 1.86, 2.2, 5.54):
@@ -271,6 +293,63 @@ def test_a_time_point_that_was_not_checked_or_does_not_fit_is_named(
     months: float | None, word: str
 ) -> None:
     assert word in classify("bliss_ln_crr", BEFORE, RenalState(**GOOD), months=months).assumed
+
+
+# Weeks of the trials in months of 30.4 days, one month either way; guidelines 6-12 months.
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("ranjbar_2022", 0, 4), ("kdigo_2024", 5, 13), ("eular_2012", 5, 13), ("acr_2024", 5, 13),
+        ("bliss_ln_perr", 23, 25), ("bliss_ln_crr", 23, 25), ("aurora_crr", 11, 13),
+        ("regency_crr", 16.5, 18.5), ("lunar_cr", 11, 13), ("nobility_crr", 11, 13),
+    ],
+)  # fmt: skip
+def test_each_definition_fits_its_own_time(name: str, first: float, last: float) -> None:
+    def named(months: float) -> bool:
+        found = classify(name, BEFORE, RenalState(**GOOD), months=months)
+        return any(a.startswith("applied at month") for a in found.assumed)
+
+    assert [named(m) for m in (first, last, last + 0.1)] == [False, False, True]
+    assert first == 0 or named(first - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word", "named"),
+    [
+        ("eular_2012", 0.441, "50 mg/mmol", False),
+        ("eular_2012", 0.442, "50 mg/mmol", True),
+        ("eular_2012", 0.5, "50 mg/mmol", True),
+        ("eular_2012", 0.51, "50 mg/mmol", False),
+        ("eular_2019", 0.49, "0.5-0.7", False),
+        ("eular_2019", 0.5, "0.5-0.7", True),
+        ("eular_2019", 0.7, "0.5-0.7", True),
+        ("eular_2019", 0.71, "0.5-0.7", False),
+    ],
+)
+def test_an_open_limit_of_protein_is_named_from_end_to_end(
+    name: str, value: float, word: str, named: bool
+) -> None:
+    found = classify(name, BEFORE, RenalState(**{**GOOD, **protein(value)}), months=12)
+    assert any(word in a for a in found.assumed) is named
+
+
+@pytest.mark.parametrize(("egfr", "named"), [(85.0, True), (90.0, True), (90.1, False)])
+def test_the_open_limit_of_kidney_function_is_named_from_end_to_end(
+    egfr: float, named: bool
+) -> None:
+    found = classify("kdigo_2024", BEFORE, RenalState(**{**GOOD, "egfr": egfr}), months=12)
+    assert any("10-15 %" in a for a in found.assumed) is named
+
+
+def test_every_field_may_be_assumed() -> None:
+    state = RenalState(upcr_g_g=0.2)
+    found = classify("nobility_crr", BEFORE, state, assume=tuple(RenalState.__dataclass_fields__))
+    assert found.level == "CR"
+    limits = [a for a in found.assumed if a.startswith("not recorded, taken as met: creatinine")]
+    assert limits == [
+        "not recorded, taken as met: creatinine <= 100 % of the upper limit of normal",
+        "not recorded, taken as met: creatinine <= 115 % of baseline",
+    ]
 
 
 def test_a_fitting_time_point_needs_no_word() -> None:
@@ -478,6 +557,25 @@ def test_moroni_flares_are_nephritic_or_proteinuric(
     reference = RenalState(protein_g_24h=before[0], creatinine_mg_dl=before[1])
     state = RenalState(
         protein_g_24h=after[0], creatinine_mg_dl=after[1], urine_rbc_hpf=after[2], rbc_casts=False
+    )
+    assert renal_flare(reference, state, rule="moroni").level == expected
+
+
+@pytest.mark.parametrize(
+    ("cells", "casts", "expected"),
+    [
+        (5.0, False, "none"),
+        (6.0, None, "nephritic"),
+        (None, True, "nephritic"),
+        (0.0, None, "unknown"),
+    ],
+)
+def test_a_nephritic_sediment_has_more_than_5_red_cells_or_casts(
+    cells: float | None, casts: bool | None, expected: str
+) -> None:
+    reference = RenalState(protein_g_24h=1.0, creatinine_mg_dl=1.0)
+    state = RenalState(
+        protein_g_24h=1.0, creatinine_mg_dl=1.5, urine_rbc_hpf=cells, rbc_casts=casts
     )
     assert renal_flare(reference, state, rule="moroni").level == expected
 

@@ -170,7 +170,7 @@ def test_only_the_published_windows_are_permitted(window: int) -> None:
 
 def test_the_ratio_stands_in_for_a_missing_24_hour_protein_only() -> None:
     answers = {**NO, "PROTEIN": True}
-    assert str(score(answers, {"proteinuria_upcr": 0.6})["renal"]) == "4"
+    assert str(score(answers, {"proteinuria_upcr": 0.501})["renal"]) == "4"
     assert str(score(answers, {"proteinuria_upcr": 0.5})["renal"]) == "0"
     both = {"proteinuria": 0.4, "proteinuria_upcr": 0.6}
     assert str(score(answers, both)["renal"]) == "0"
