@@ -16,9 +16,17 @@ from onearm.checks import check_records, visit_states
 from onearm.datasets import Datasets, Pair, mean_of, measure_unit
 from onearm.eligibility import Assessment, assess
 from onearm.errors import Problem
-from onearm.instruments.renal_response import DEFINITIONS, RenalState, Response, best, classify
+from onearm.instruments.renal_response import (
+    ANALYTES,
+    DEFINITIONS,
+    VALUE_UNITS,
+    RenalState,
+    Response,
+    best,
+    classify,
+)
 from onearm.product import Exposure, exposures
-from onearm.records import Records
+from onearm.records import Datum, Records
 from onearm.safety import (
     AdverseEvent,
     Deviation,
@@ -52,6 +60,7 @@ from onearm.stats import (
 )
 from onearm.study import Analysis, BaselineRule, Comparator, Measure, PublishedTest, Study
 from onearm.study.rules import parse_rule
+from onearm.units import convert
 
 T = TypeVar("T")
 Zeros = Literal["wilcoxon", "pratt"]
@@ -278,19 +287,33 @@ def _renal_state(
     """What one visit says of the kidney; each field from the measure or item that the study file names."""
     fields: dict[str, float | bool | None] = {}
     seqs: list[int] = []
-    measures = {m.id for m in data.study.measures}
     for field, source in analysis.values.items():
-        if source in measures:
+        if source in {m.id for m in data.study.measures}:
             value = data.at(source, subject, visit)
-            fields[field] = value.value if value else None
+            fields[field] = _renal_value(data, field, source, value.value if value else None)
             seqs += value.seqs if value else ()
         else:
             datum = data.records.at(subject, source, visit)
-            fields[field] = (
-                datum.value if datum and isinstance(datum.value, (bool, float)) else None
-            )
+            fields[field] = _renal_item(field, datum)
             seqs += [datum.entry.seq] if datum else []
     return RenalState(**fields), tuple(seqs)  # type: ignore[arg-type]
+
+
+def _renal_value(data: Datasets, field: str, source: str, value: float | None) -> float | None:
+    """A measure's value in the unit of the field it answers."""
+    if value is None:
+        return None
+    unit = measure_unit(data.records, data.study.measure(source))
+    return convert(value, unit, VALUE_UNITS[field], analyte=ANALYTES.get(field))
+
+
+def _renal_item(field: str, datum: Datum | None) -> float | bool | None:
+    """An item's value in the unit of the field it answers; a yes or no as it is."""
+    if datum is None or isinstance(datum.value, bool):
+        return datum.value if datum and isinstance(datum.value, bool) else None
+    if datum.number is None or not VALUE_UNITS[field]:
+        return None
+    return convert(datum.number, datum.item.unit, VALUE_UNITS[field], analyte=ANALYTES.get(field))
 
 
 def _renal_baseline(
@@ -304,7 +327,8 @@ def _renal_baseline(
     for field, source in analysis.values.items():
         if source in measures:
             base = data.baseline(source, subject, rule)
-            state = replace(state, **{field: mean_of(v.value for v in base)})  # type: ignore[arg-type]
+            before = _renal_value(data, field, source, mean_of(v.value for v in base))
+            state = replace(state, **{field: before})  # type: ignore[arg-type]
             seqs += tuple(s for v in base for s in v.seqs)
     return state, tuple(sorted(set(seqs)))
 

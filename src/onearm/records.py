@@ -16,7 +16,7 @@ from onearm.errors import OnearmError
 from onearm.instruments import DERIVATIONS, INSTRUMENTS, Bounds
 from onearm.ledger import Entry, Snapshot
 from onearm.study import Form, Item, Measure, Study
-from onearm.units import convert
+from onearm.units import MOLAR_MASSES, convert
 
 
 def parse_value(item: Item, text: str, unit: str) -> float | bool | str | date | None:
@@ -180,16 +180,13 @@ class Records:
         return {k: tuple(v) for k, v in order.items()}
 
     def latest(self, about: str, item: str, *, kind: str = "subject") -> Datum | None:
-        """The value with the latest date, None when there is none."""
-        found = self.of_item(about, item, kind=kind)
-        return found[-1] if found else None
+        """The value with the latest date, an undated one only where no other is; None without any."""
+        return latest_of(self.of_item(about, item, kind=kind))
 
     def at(self, subject: str, item: str, visit: str) -> Datum | None:
         """The value of an item recorded under one visit (the first repeat)."""
-        for datum in self.of_item(subject, item):
-            if datum.entry.key.visit == visit:
-                return datum
-        return None
+        found = [d for d in self.of_item(subject, item) if d.entry.key.visit == visit]
+        return min(found, key=lambda d: d.entry.key.repeat, default=None)
 
     def instances(self, form: str, *, about: str | None = None) -> tuple[FormKey, ...]:
         """Every filled-in copy of a form, in the order of first entry."""
@@ -270,7 +267,7 @@ class Records:
             name: lead if item == lead.item.id else self._companion(subject, item, lead)
             for name, item in measure.derive.inputs.items()
         }
-        values = {n: _argument(d, formula.inputs[n]) for n, d in parts.items()}
+        values = {n: _argument(d, formula.inputs[n], n) for n, d in parts.items()}
         if any(v is None for v in values.values()):
             return None
         try:
@@ -286,12 +283,11 @@ class Records:
         same = self.at(subject, item, lead.entry.key.visit)
         if same is not None:
             return same
-        found = [
+        return latest_of(
             d
             for d in self.of_item(subject, item)
             if not (d.date and lead.date and d.date > lead.date)
-        ]
-        return found[-1] if found else None
+        )
 
     def _score(self, key: FormKey) -> Score:
         form = self.study.form(key.form)
@@ -308,7 +304,7 @@ class Records:
             if datum is None:
                 continue
             seqs.add(datum.entry.seq)
-            values[name] = _in_unit(datum, instrument.value_units.get(name, ""))
+            values[name] = _in_unit(datum, instrument.value_units.get(name, ""), name)
             if when and datum.date:
                 ages[name] = (when - datum.date).days
         bounds = instrument.score(
@@ -351,19 +347,21 @@ def _flag(datum: Datum | None) -> bool | None:
     return datum.value if datum is not None and isinstance(datum.value, bool) else None
 
 
-def _argument(datum: Datum | None, unit: str) -> float | str | None:
+def _argument(datum: Datum | None, unit: str, name: str) -> float | str | None:
     if datum is None or isinstance(datum.value, str):
         return datum.value if datum is not None else None  # type: ignore[return-value]
-    number = _in_unit(datum, unit)
+    number = _in_unit(datum, unit, name)
     return number if isinstance(number, float) else None
 
 
-def _in_unit(datum: Datum, unit: str) -> float | bool | None:
+def _in_unit(datum: Datum, unit: str, analyte: str) -> float | bool | None:
+    """A value in the unit that a score or formula wants; moles by the analyte it is named for."""
     if isinstance(datum.value, bool):
         return datum.value
-    if datum.number is None:
-        return None
-    return convert(datum.number, datum.item.unit or "", unit) if unit else datum.number
+    if datum.number is None or not unit:
+        return datum.number
+    known = analyte if analyte in MOLAR_MASSES else None
+    return convert(datum.number, datum.item.unit, unit, analyte=known)
 
 
 def seq_set(data: Iterable[Datum | None]) -> tuple[int, ...]:

@@ -39,6 +39,31 @@ ASSUMABLE: tuple[str, ...] = ("rescue", "prednisone_mg_d", "urine_rbc_hpf", "rbc
 """Fields that are assumed fulfilled, and named, where they are missing."""
 
 
+VALUE_UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "protein_g_24h": "g/(24.h)",
+        "upcr_g_g": "g/g{creat}",
+        "egfr": "mL/min/{1.73_m2}",
+        "creatinine_mg_dl": "mg/dL",
+        "creatinine_uln_mg_dl": "mg/dL",
+        "urine_rbc_hpf": "/[HPF]",
+        "rbc_casts": "",
+        "rescue": "",
+        "prednisone_mg_d": "mg/d",
+    }
+)
+"""The UCUM unit in which each field of `RenalState` is given; ``""`` marks yes/no values."""
+
+ANALYTES: Mapping[str, str] = MappingProxyType(
+    {
+        "upcr_g_g": "protein_creatinine_ratio",
+        "creatinine_mg_dl": "creatinine",
+        "creatinine_uln_mg_dl": "creatinine",
+    }
+)
+"""The analyte whose molar mass leads from moles, for fields that laboratories give in both."""
+
+
 @dataclass(frozen=True)
 class RenalState:
     """What is known of a patient's kidneys at one time. None means missing.

@@ -375,7 +375,12 @@ def _analysis_estimand(check: Check, path: Path, analysis: Analysis) -> None:
 
 
 def _renal(check: Check, path: Path, analysis: Analysis) -> None:
-    from onearm.instruments.renal_response import DEFINITIONS, RenalState
+    from onearm.instruments.renal_response import (
+        ANALYTES,
+        DEFINITIONS,
+        VALUE_UNITS,
+        RenalState,
+    )
 
     check.unique((*path, "definitions"), analysis.definitions, "")
     for n, name in enumerate(analysis.definitions):
@@ -401,4 +406,4 @@ def _renal(check: Check, path: Path, analysis: Analysis) -> None:
                 )
             )
         elif source not in check.measures:
-            check.item(at, source)
+            require_answers(check, at, source, VALUE_UNITS[name], ANALYTES.get(name, name))
