@@ -6,10 +6,11 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from onearm.instruments import DERIVATIONS, INSTRUMENTS, Bounds
-from onearm.instruments.instrument import add_bounds
+from onearm.instruments.instrument import add_bounds, check_number, check_yes_no
 from onearm.units import check_unit
 
 
@@ -64,3 +65,24 @@ def test_instruments_start_without_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_numbers_of_numpy_are_numbers_and_its_booleans_are_not() -> None:
+    assert check_number("x", np.int64(3)) == 3.0
+    assert check_number("x", np.float32(0.5)) == 0.5
+    assert check_number("x", -1, negative=True) == -1.0
+    for wrong in (np.bool_(True), True, "3", [3], 3j):
+        with pytest.raises(TypeError, match="is not a number"):
+            check_number("x", wrong)
+    with pytest.raises(TypeError, match="is not yes or no"):
+        check_yes_no("x", np.bool_(True))
+
+
+@pytest.mark.parametrize(
+    "record", [Bounds(0, 1), INSTRUMENTS["sledai_2k"], DERIVATIONS["upcr"],
+               INSTRUMENTS["sledai_2k"].questions[0]]
+)  # fmt: skip
+def test_records_do_not_change(record: object) -> None:
+    field = next(iter(record.__dataclass_fields__))  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="cannot assign"):
+        setattr(record, field, None)

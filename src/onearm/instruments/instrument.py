@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 
 
@@ -152,7 +153,7 @@ def check_number(name: str, value: object, *, negative: bool = False) -> float |
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, float | int):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: {value!r} is not a number; expected a number or None if missing")
     number = float(value)
     if not math.isfinite(number):
