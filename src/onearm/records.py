@@ -304,7 +304,7 @@ class Records:
             if datum is None:
                 continue
             seqs.add(datum.entry.seq)
-            values[name] = _in_unit(datum, instrument.value_units.get(name, ""), name)
+            values[name] = _measured(datum, instrument.value_units.get(name, ""), name)
             if when and datum.date:
                 ages[name] = (when - datum.date).days
         bounds = instrument.score(
@@ -354,6 +354,12 @@ def _argument(datum: Datum | None, unit: str, name: str) -> float | str | None:
     return number if isinstance(number, float) else None
 
 
+def _measured(datum: Datum, unit: str, name: str) -> float | bool | None:
+    """A value as an instrument takes it; a negative measurement is a slip, so it is not known."""
+    number = _in_unit(datum, unit, name)
+    return number if isinstance(number, bool) or number is None or number >= 0 else None
+
+
 def _in_unit(datum: Datum, unit: str, analyte: str) -> float | bool | None:
     """A value in the unit that a score or formula wants; moles by the analyte it is named for."""
     if isinstance(datum.value, bool):
@@ -362,6 +368,13 @@ def _in_unit(datum: Datum, unit: str, analyte: str) -> float | bool | None:
         return datum.number
     known = analyte if analyte in MOLAR_MASSES else None
     return convert(datum.number, datum.item.unit, unit, analyte=known)
+
+
+def latest_of(data: Iterable[Datum]) -> Datum | None:
+    """The last of data that stand in the order of their dates; an undated one only without others."""
+    found = list(data)
+    dated = [d for d in found if d.date]
+    return (dated or found)[-1] if found else None
 
 
 def seq_set(data: Iterable[Datum | None]) -> tuple[int, ...]:
