@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from onearm.errors import ExchangeError
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-", "missing"})
+LARGEST = 1e100  # so that squares and differences of values stay finite
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -35,13 +35,17 @@ def read_pairs(path: Path, before: str, after: str) -> Pairs:
         The file cannot be read, a column is not there, or a cell is no number; holds every problem.
     """
     text = _text(path)
-    separator = _separator(text)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    rows = _rows(path, text)
     if not rows:
         raise ExchangeError(
             f"{path.name}: the file is empty; expected a line of column names and one row a patient"
         )
     header = [name.strip() for name in rows[0]]
+    if before == after:
+        raise ExchangeError(
+            f"{path.name}, row 1: column '{before}' is named as before and as after; name two columns of "
+            f"{', '.join(header)}"
+        )
     for name in (before, after):
         if header.count(name) != 1:
             found = "stands there twice" if header.count(name) else "is not there"
@@ -54,6 +58,13 @@ def read_pairs(path: Path, before: str, after: str) -> Pairs:
     decimals = 0
     for line, cells in enumerate(rows[1:], start=2):
         if not any(c.strip() for c in cells):
+            continue
+        if any(c.strip() for c in cells[len(header) :]):
+            # A comma for the decimal point would shift every later cell, and be read as another number.
+            problems.append(
+                f"{path.name}, row {line}: has {len(cells)} cells, the header has {len(header)}; write decimals "
+                "with a point, or put semicolons between cells"
+            )
             continue
         pair = []
         for name, column in zip((before, after), columns, strict=True):
@@ -83,8 +94,20 @@ def _text(path: Path) -> str:
         ) from None
 
 
+def _rows(path: Path, text: str) -> list[list[str]]:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    try:
+        return list(rows)
+    except csv.Error as error:
+        raise ExchangeError(
+            f"{path.name}, row {rows.line_num}: {error}; a quote in a cell is doubled, and a quoted cell ends "
+            "with a quote"
+        ) from None
+
+
 def _separator(text: str) -> str:
-    first = text.partition("\n")[0]
+    """The one of comma, semicolon and tab that the first line holds most often outside quotes."""
+    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
     return max(",;\t", key=first.count)
 
 
@@ -100,9 +123,7 @@ def _value(cell: str) -> float | str | None:
         return f"'{cell}' is not a number with a decimal point{hint or '; correct it or leave it empty'}"
     number = float(cell)
     return (
-        number
-        if math.isfinite(number)
-        else f"'{cell}' is too large to be read as a number; correct it"
+        number if abs(number) < LARGEST else f"'{cell}' is too large for a measurement; correct it"
     )
 
 
