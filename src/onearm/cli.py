@@ -399,7 +399,7 @@ def verify(study: Path, anchor: str | None, database: str | None, json_: bool) -
 @guarded
 def status(study: Path, day: str | None, database: str | None, json_: bool) -> None:
     """Who is enrolled, which visits are due or overdue, what is open."""
-    from onearm.checks import check_records, disposition, visit_states
+    from onearm.checks import check_records, disposition, enrolled, visit_states
     from onearm.records import Records
 
     today = _day(day)
@@ -416,7 +416,7 @@ def status(study: Path, day: str | None, database: str | None, json_: bool) -> N
         "planned": value.study.planned.treated,
         "screened": len(records.subjects),
         "screen_failures": sum(e == "screen failure" for e in ends.values()),
-        "enrolled": sum(e != "screen failure" for e in ends.values()),
+        "enrolled": sum(enrolled(records, s) for s in records.subjects),
         "infused": len(records.treated),
         "completed": sum(e == "completed" for e in ends.values()),
         "visits": [

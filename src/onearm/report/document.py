@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from onearm import __version__
 from onearm.analysis import Outcome, Results, run
-from onearm.checks import disposition
+from onearm.checks import disposition, enrolled
 from onearm.ledger import Entry, Snapshot
 from onearm.records import Datum, Records
 from onearm.report import figures, tables
@@ -101,6 +101,7 @@ def render_results(results: Results, history: Sequence[Entry]) -> str:
         sources=_sources(results),
         ledger=_ledger_rows(history),
         entries=len(history),
+        versions=Counter(e.study_hash for e in history),
         version=__version__,
         css=(HERE / "templates" / "report.css").read_text(encoding="utf-8"),
         fonts=_font_data(),
@@ -216,7 +217,7 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
         Span(str(c.n), href),
         Span("; Hodges-Lehmann shift "),
         Span(number(shift.estimate if shift else None, d), href),
-        Span(", 95 % interval "),
+        Span(f", {100 * outcome.analysis.conf_level:g} % interval "),
         Span(interval(shift.lower, shift.upper, d) if shift else DASH, href),
         Span(f"; {_method_words(outcome)} "),
         Span(p_clause(outcome.pvalue), href),
@@ -325,9 +326,11 @@ def flow_boxes(results: Results) -> list[figures.Box]:
     """Assessed, enrolled, infused, analysed; who left in between and why."""
     records = results.data.records
     status = {s: disposition(records, s) for s in records.subjects}
+    passed = [s for s in records.subjects if enrolled(records, s)]
     failed = [s for s in records.subjects if status[s] == "screen failure"]
+    screening = len(records.subjects) - len(passed) - len(failed)
     treated = set(records.treated)
-    waiting = [s for s in records.subjects if s not in treated and s not in failed]
+    waiting = [s for s in passed if s not in treated]
     primary = next((a for a in results.study.analyses if a.role == "primary"), None)
     outcome = results.main(primary.id) if primary else None
     analysed = outcome.comparison.n if outcome and outcome.comparison else 0
@@ -337,18 +340,20 @@ def flow_boxes(results: Results) -> list[figures.Box]:
         for a in results.assessments
         if a.subject in failed
     )
-    enrolled = len(records.subjects) - len(failed)
     label = results.study.visit(primary.at).label if primary else "the primary endpoint"
     return [
         figures.Box(
             "Assessed for eligibility",
             len(records.subjects),
-            "Screen failures",
-            tuple(reasons.items()),
+            "Not enrolled",
+            (
+                *((f"screen failure: {why}", n) for why, n in reasons.items()),
+                ("in screening", screening),
+            ),
         ),
         figures.Box(
             "Enrolled",
-            enrolled,
+            len(passed),
             "Not infused",
             tuple(Counter(status[s] or "waiting" for s in waiting).items()),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,8 +26,8 @@ from onearm.report.numbers import (
     unit_text,
 )
 from onearm.safety import Deviation, EventRow
-from onearm.stats import Interval, SignedRank, describe
-from onearm.study import Explanation
+from onearm.stats import Description, GeometricMeanRatio, Interval, describe
+from onearm.study import Analysis, Explanation, PublishedTest
 
 Columns = tuple[tuple[str, Literal["l", "r", "c"]], ...]
 Tone = Literal["", "good", "bad", "open", "soft", "strong"]
@@ -312,120 +312,153 @@ def change_table(outcomes: Sequence[Outcome]) -> Table:
     """One endpoint before and after, a column for every baseline rule, the primary one first and marked."""
     first = outcomes[0]
     assert first.measure is not None
-    lines = [_change_column(o) for o in outcomes]
     rows = []
-    for index, label in enumerate(name for name, _ in lines[0]):
-        texts = [column[index][1] for column in lines]
-        if any(texts):
-            parts = [
-                Cell(
-                    t,
-                    f"#from-{o.id}",
-                    "strong"
-                    if label.startswith("P, ") and o.primary_baseline and "this analysis" in label
-                    else "",
-                )
-                for t, o in zip(texts, outcomes, strict=True)
-            ]
-            rows.append(row(label, *parts, head=False))
-        else:
+    for label, text_of, marked in _change_lines(first):
+        if text_of is None:
             rows.append(row(label, *[""] * len(outcomes), head=True))
-    columns = tuple(
-        (f"Before: {o.baseline.label}" + (" (primary)" if o.primary_baseline else ""), "r")
-        for o in outcomes
-    )
+            continue
+        tones: list[Tone] = ["strong" if marked and o.primary_baseline else "" for o in outcomes]
+        parts = [
+            Cell(text_of(o), f"#from-{o.id}", tone) for o, tone in zip(outcomes, tones, strict=True)
+        ]
+        rows.append(row(label, *parts))
+    columns: list[tuple[str, Literal["l", "r", "c"]]] = [("", "l")]
+    for o in outcomes:
+        columns.append(
+            (f"Before: {o.baseline.label}{' (primary)' if o.primary_baseline else ''}", "r")
+        )
     notes = [n for o in outcomes if o.comparison for n in o.comparison.notes]
-    shift = first.comparison.shift if first.comparison else None
-    if shift is not None and shift.note:
-        notes.append(f"Hodges-Lehmann shift: {shift.note}")
-    caption = _labelled(first.measure.label, first.unit)
+    notes += [
+        f"Hodges-Lehmann shift: {o.comparison.shift.note}"
+        for o in outcomes
+        if o.comparison and o.comparison.shift and o.comparison.shift.note
+    ]
     return Table(
         f"change-{first.analysis.id}",
-        f"{first.analysis.title}: {caption}, before and after",
-        (("", "l"), *columns),  # type: ignore[arg-type]
+        f"{first.analysis.title}: {_labelled(first.measure.label, first.unit)}, before and after",
+        tuple(columns),
         tuple(rows),
         tuple(dict.fromkeys(notes)),
     )
 
 
-def _change_column(o: Outcome) -> list[tuple[str, str]]:
-    c, decimals = o.comparison, o.measure.decimals if o.measure else 1
-    assert c is not None
+Line = tuple[str, Callable[[Outcome], str] | None, bool]
+
+
+def _change_lines(first: Outcome) -> list[Line]:
+    """Label, what an outcome says there (None: a heading), and whether it is the analysis's own test."""
+    assert first.measure is not None
+    d, level = first.measure.decimals, f"{100 * first.analysis.conf_level:g} %"
+
+    def line(label: str, text: Callable[[BeforeAfter], str]) -> Line:
+        return label, lambda o: text(o.comparison) if o.comparison else DASH, False
+
+    def side(name: str) -> list[Line]:
+        def of(c: BeforeAfter) -> Description:
+            return c.before if name == "before" else c.after
+
+        return [
+            line("mean ± SD", lambda c: _mean_sd(of(c), d)),
+            line("median (quartiles)", lambda c: _median(of(c), d)),
+            line("minimum to maximum", lambda c: interval(of(c).minimum, of(c).maximum, d)),
+        ]
+
+    ratio = f"geometric mean ratio, after / before ({level} interval)"
     return [
-        ("Complete pairs (missing)", f"{c.n} ({c.n_missing})"),
-        ("Before", ""),
-        ("mean ± SD", _mean_sd(c.before.mean, c.before.sd, decimals)),
-        ("median (quartiles)", _median(c, "before", decimals)),
-        ("minimum to maximum", interval(c.before.minimum, c.before.maximum, decimals)),
-        ("After", ""),
-        ("mean ± SD ", _mean_sd(c.after.mean, c.after.sd, decimals)),
-        ("median (quartiles) ", _median(c, "after", decimals)),
-        ("minimum to maximum ", interval(c.after.minimum, c.after.maximum, decimals)),
-        ("Change, after minus before", ""),
-        ("mean ± SD  ", _mean_sd(c.change.mean, c.change.sd, decimals)),
-        ("95 % interval of the mean (t)", _ci(c.t, decimals)),
-        ("Hodges-Lehmann shift", number(c.shift.estimate if c.shift else None, decimals)),
-        (_shift_label(c), _ci(c.shift, decimals)),
-        *_ratio_lines(c),
-        ("Two-sided P", ""),
-        *_p_lines(o, c),
-        ("Effect size", ""),
-        ("Hedges' g of the change (95 % interval)", _effect(c.g)),
-        ("rank-biserial correlation (95 % interval)", _effect(c.rank_biserial)),
-        ("probability that a patient improves (95 % interval)", _effect(c.improvement)),
+        line("Complete pairs (missing)", lambda c: f"{c.n} ({c.n_missing})"),
+        ("Before", None, False),
+        *side("before"),
+        ("After", None, False),
+        *side("after"),
+        ("Change, after minus before", None, False),
+        line("mean ± SD", lambda c: _mean_sd(c.change, d)),
+        line(f"{level} interval of the mean (t)", lambda c: _ci(c.t, d)),
+        line("Hodges-Lehmann shift", lambda c: number(c.shift.estimate if c.shift else None, d)),
+        line(f"{level} interval of the shift (exact signed rank)", lambda c: _ci(c.shift, d)),
+        *([line(ratio, lambda c: _ratio(c.ratio))] if first.measure.scale == "log" else []),
+        ("P", None, False),
+        *_p_lines(first),
+        ("Effect size", None, False),
+        line(f"Hedges' g of the change ({level} interval)", lambda c: _effect(c.g)),
+        line("rank-biserial correlation", lambda c: _effect(c.rank_biserial)),
+        line(
+            f"probability that a patient improves ({level} interval)",
+            lambda c: _effect(c.improvement),
+        ),
     ]
 
 
-def _shift_label(c: BeforeAfter) -> str:
-    return "95 % interval of the shift (exact signed rank)"
-
-
-def _ratio_lines(c: BeforeAfter) -> list[tuple[str, str]]:
-    if c.ratio is None:
-        return []
-    text = f"{number(c.ratio.estimate, 2)} ({interval(c.ratio.lower, c.ratio.upper, 2)})"
-    return [("geometric mean ratio, after / before (95 % interval)", text)]
-
-
-def _p_lines(o: Outcome, c: BeforeAfter) -> list[tuple[str, str]]:
-    """Every test by name; the one of the study file's analysis is marked, the published one comes last."""
-    tests = [
-        ("paired t", "paired_t", "", c.t.pvalue if c.t else None),
-        ("exact signed rank, zeros ranked (Pratt)", "signed_rank", "pratt", _p(c.pratt)),
-        ("exact signed rank, zeros dropped (Wilcoxon)", "signed_rank", "wilcoxon", _p(c.wilcoxon)),
+def _p_lines(first: Outcome) -> list[Line]:
+    """The analysis's own test, marked; the other tests, two-sided; last the published variant."""
+    a = first.analysis
+    sides = {
+        "two-sided": "",
+        "less": ", one-sided: lower after",
+        "greater": ", one-sided: higher after",
+    }
+    lines: list[Line] = []
+    if variant_words(a):
+        lines.append(
+            (
+                f"{variant_words(a)}{sides[a.alternative]} (this analysis)",
+                lambda o: p_value(o.pvalue),
+                True,
+            )
+        )
+    others: list[tuple[str, str, str, Callable[[BeforeAfter], float | None]]] = [
+        ("paired t", "paired_t", "", lambda c: c.t.pvalue if c.t else None),
+        (_exact("pratt"), "signed_rank", "pratt", lambda c: c.pratt.pvalue if c.pratt else None),
+        (
+            _exact("wilcoxon"),
+            "signed_rank",
+            "wilcoxon",
+            lambda c: c.wilcoxon.pvalue if c.wilcoxon else None,
+        ),
     ]
-    a = o.analysis
-    lines = []
-    for words, method, zeros, p in tests:
-        mine = a.method == method and zeros in ("", a.zeros)
-        lines.append((f"P, {words}" + (" (this analysis)" if mine else ""), p_value(p)))
+    for words, method, zeros, p_of in others:
+        own = a.method == method and zeros in ("", a.zeros) and a.alternative == "two-sided"
+        if not own:
+            lines.append((words, _p_of(p_of), False))
     if a.published is not None:
-        shown = p_value(o.published)
         printed = rounded(a.published.p, a.published.decimals)
-        lines.append((f"P, as published ({variant_words(a.published)}): {printed}", shown))
+        words = f"as published: {variant_words(a.published)}; printed there: {printed}"
+        lines.append((words, lambda o: p_value(o.published), False))
     return lines
 
 
-def variant_words(published: object) -> str:
-    """The variant of a test that a paper used, in words."""
-    method = getattr(published, "method", "")
-    if method == "signed_rank_normal":
-        zeros = "zeros dropped" if getattr(published, "zeros", "") == "wilcoxon" else "zeros ranked"
-        correction = "with" if getattr(published, "correction", False) else "without"
-        return f"signed rank, normal approximation {correction} continuity correction, {zeros}"
-    return {"paired_t": "paired t", "signed_rank": "exact signed rank"}.get(method, method)
+def _p_of(p_of: Callable[[BeforeAfter], float | None]) -> Callable[[Outcome], str]:
+    return lambda o: p_value(p_of(o.comparison)) if o.comparison else DASH
 
 
-def _p(test: SignedRank | None) -> float | None:
-    return test.pvalue if test else None
+def _exact(zeros: str) -> str:
+    ranked = "zeros ranked (Pratt)" if zeros == "pratt" else "zeros dropped (Wilcoxon)"
+    return f"exact signed rank, {ranked}"
 
 
-def _mean_sd(mean: float | None, sd: float | None, decimals: int) -> str:
-    return f"{number(mean, decimals)} ± {number(sd, decimals)}"
+def _ratio(ratio: GeometricMeanRatio | None) -> str:
+    if ratio is None:
+        return DASH
+    return f"{number(ratio.estimate, 2)} ({interval(ratio.lower, ratio.upper, 2)})"
 
 
-def _median(c: BeforeAfter, side: str, decimals: int) -> str:
-    d = getattr(c, side)
+def variant_words(test: Analysis | PublishedTest) -> str:
+    """A test's variant in words; empty when the method has no test."""
+    if test.method == "signed_rank_normal":
+        correction = "with" if test.correction else "without"
+        zeros = "dropped" if test.zeros == "wilcoxon" else "ranked"
+        return (
+            f"signed rank, normal approximation {correction} continuity correction, zeros {zeros}"
+        )
+    if test.method == "signed_rank":
+        return _exact(test.zeros)
+    return "paired t" if test.method == "paired_t" else ""
+
+
+def _mean_sd(d: Description, decimals: int) -> str:
+    return f"{number(d.mean, decimals)} ± {number(d.sd, decimals)}"
+
+
+def _median(d: Description, decimals: int) -> str:
     return f"{number(d.median, decimals)} ({interval(d.q1, d.q3, decimals)})"
 
 
@@ -472,7 +505,7 @@ def responder_table(outcomes: Sequence[Outcome]) -> Table:
             ("Before", "l"),
             ("Responders", "r"),
             ("Share", "r"),
-            ("95 % interval (Clopper-Pearson)", "r"),
+            (f"{100 * outcomes[0].analysis.conf_level:g} % interval (Clopper-Pearson)", "r"),
             ("Unknown (share if none or all respond)", "r"),
         ),
         tuple(rows),
