@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from onearm.stats.differences import FloatArray, to_floats
+from onearm.stats.differences import FloatArray, mean_and_sd, to_floats
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,12 @@ def describe(x: npt.ArrayLike) -> Description:
     missing = int(values.size) - n
     if n == 0:
         return Description(0, missing, None, None, None, None, None, None, None)
-    # fsum: the exact sum rounded once, so that the order of the patients cannot show.
-    mean = math.fsum(present) / n
+    mean, sd = mean_and_sd(present) if n > 1 else (float(present[0]), None)
     return Description(
         n=n,
         n_missing=missing,
         mean=mean,
-        sd=math.sqrt(math.fsum((present - mean) ** 2) / (n - 1)) if n > 1 else None,
+        sd=sd,
         median=_quantile(present, 1, 2),
         minimum=float(present[0]),
         maximum=float(present[-1]),

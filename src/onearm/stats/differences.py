@@ -40,6 +40,8 @@ DECIMAL_UNITS = 1e-3
 DECADES = 12
 #: Decades kept where the differences are not decimals: all that fits in 64 bits four times over.
 FINEST = 17
+#: Numbers above this are refused: their sums and spreads would overflow.
+LARGEST = 1e305
 #: Whole numbers up to here are exact in binary floating point.
 EXACT_WHOLE = 2.0**53
 
@@ -100,19 +102,49 @@ def to_floats(values: npt.ArrayLike, name: str) -> FloatArray:
     if raw.dtype.kind not in "iufO" and raw.size:
         raise ValueError(f"{name}: found {raw.dtype} values; expected numbers, one per patient")
     try:
-        return raw.astype(np.float64)
-    except (TypeError, ValueError) as fault:
+        numbers: FloatArray = raw.astype(np.float64) + 0.0  # which turns -0.0 into 0.0
+    except (TypeError, ValueError, OverflowError) as fault:
         raise ValueError(f"{name}: {fault}; expected numbers, one per patient") from None
+    too_large = np.isfinite(numbers) & (np.abs(numbers) > LARGEST)
+    if np.any(too_large):
+        raise ValueError(
+            f"{name}: found {numbers[too_large][0]:g}; expected numbers up to {LARGEST:g}, beyond "
+            "which sums overflow; choose a larger unit"
+        )
+    return numbers
 
 
 def as_differences(diff: npt.ArrayLike, *, least: int = 1) -> FloatArray:
-    """Return differences (after minus before) as an array of at least ``least`` finite numbers."""
+    """Return differences (after minus before) as an array of at least ``least`` finite numbers.
+
+    Single precision is refused: its seven digits cannot tell a tie from a near miss.
+    """
+    kind = getattr(diff, "dtype", np.dtype(np.float64))
+    if isinstance(kind, np.dtype) and kind.kind == "f" and kind.itemsize < 8:
+        raise ValueError(
+            f"diff: found {kind} values; expected double precision (float64), in which ties can be "
+            "told; convert before and after to float64 before subtracting them"
+        )
     numbers = as_numbers(diff, "diff")
     if numbers.size < least:
         raise ValueError(
             f"diff: found {numbers.size} differences; expected at least {least}, one per patient"
         )
     return numbers
+
+
+def mean_and_sd(values: FloatArray) -> tuple[float, float]:
+    """Return mean and standard deviation (n - 1) of two or more values.
+
+    The sums are rounded once, so the order of the patients cannot show in the last digit; the
+    values are scaled by a power of two, which is exact, so that squares of very large or very small
+    ones neither overflow nor vanish.
+    """
+    power = -math.frexp(float(np.max(np.abs(values))))[1]
+    scaled = np.ldexp(values, power)
+    mean = math.fsum(scaled) / values.size
+    sd = math.sqrt(math.fsum((scaled - mean) ** 2) / (values.size - 1))
+    return math.ldexp(mean, -power), math.ldexp(sd, -power)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

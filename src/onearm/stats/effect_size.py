@@ -16,8 +16,9 @@ from onearm.stats.differences import (
     check_choice,
     check_level,
     decimal_multiples,
+    mean_and_sd,
 )
-from onearm.stats.paired import mean_and_sd
+from onearm.stats.paired import check_varies
 from onearm.stats.proportion import first_true
 from onearm.stats.signed_rank import doubled_ranks
 
@@ -75,6 +76,7 @@ def cohen_dz(diff: npt.ArrayLike, *, conf_level: float = 0.95) -> Effect:
     """
     check_level(conf_level)
     values = as_differences(diff, least=2)
+    check_varies(values)
     mean, sd = mean_and_sd(values)
     root = math.sqrt(values.size)
     low, high = _noncentralities(mean / sd * root, values.size - 1, (1 - conf_level) / 2)

@@ -140,15 +140,14 @@ def hodges_lehmann(
     check_level(conf_level)
     decimals = decimal_multiples(as_differences(diff))
     check_exact_size(decimals.multiples.size)
-    tail = 1 - conf_level
-    if alternative == "two-sided":
-        tail /= 2
+    two_sided = alternative == "two-sided"
+    tail = (1 - conf_level) / (2 if two_sided else 1)
     nowhere = _Limit(None, included=False, outside=0.0)
     low = high = nowhere
     if alternative != "less":
-        low = _lower_limit(decimals.multiples, zeros, tail)
+        low = _lower_limit(decimals.multiples, zeros, tail, two_sided=two_sided)
     if alternative != "greater":
-        high = _lower_limit(-decimals.multiples, zeros, tail)
+        high = _lower_limit(-decimals.multiples, zeros, tail, two_sided=two_sided)
     lower = -math.inf if low.quarters is None else decimals.value(low.quarters, 4)
     upper = math.inf if high.quarters is None else decimals.value(-high.quarters, 4)
     found = HodgesLehmann(
@@ -185,30 +184,39 @@ def _walsh_median(decimals: DecimalMultiples, multiples: IntArray) -> float:
     return decimals.value(middle, 4)
 
 
-class _UpperTail:
-    """One-sided P values of shifts: P(T+ at least as large as observed), distributions kept."""
+class _Shifts:
+    """P values of the differences less a shift; null distributions are kept, since shifts share them.
+
+    Shifts are counted in quarters of a multiple: Walsh averages and the middles between them are
+    whole numbers of quarters.
+    """
 
     def __init__(self, multiples: IntArray) -> None:
         self.multiples = multiples
         self._nulls: dict[bytes, NullDistribution] = {}
 
-    def __call__(self, quarters: int, zeros: Zeros) -> float:
-        """Return P(T+ >= observed) of the differences less a shift of ``quarters``/4 multiples."""
-        ranks, positive = doubled_ranks(4 * self.multiples - quarters, zeros)
-        if ranks.size == 0:
-            return 1.0
+    def upper_tail(self, quarters: int, zeros: Zeros) -> float:
+        """Return P(T+ >= observed): small where the differences tend to exceed the shift."""
+        return self._tail(4 * self.multiples - quarters, zeros)
+
+    def lower_tail(self, quarters: int, zeros: Zeros) -> float:
+        """Return P(T+ <= observed): small where they tend to fall short of it."""
+        return self._tail(quarters - 4 * self.multiples, zeros)
+
+    def is_hopeless(self, quarters: int, tail: float) -> bool:
+        """Tell by Hoeffding's bound, uncounted, that the upper tail is below ``tail``."""
+        ranks, positive = doubled_ranks(4 * self.multiples - quarters, "wilcoxon")
+        distance = float(ranks[positive].sum()) - float(ranks.sum()) / 2
+        squares = float(np.sum(ranks.astype(np.float64) ** 2))
+        return distance > 0 and math.exp(-2 * distance**2 / squares) <= tail
+
+    def _tail(self, moved: IntArray, zeros: Zeros) -> float:
+        ranks, positive = doubled_ranks(moved, zeros)
         total, observed = int(ranks.sum()), int(ranks[positive].sum())
         null = self._null(ranks, total // 2)
         if 2 * observed > total:
             return null.up_to(total - observed)
         return 1.0 - null.up_to(observed - 1)
-
-    def is_hopeless(self, quarters: int, tail: float) -> bool:
-        """Tell by Hoeffding's bound that P with zeros dropped is at most ``tail``, uncounted."""
-        ranks, positive = doubled_ranks(4 * self.multiples - quarters, "wilcoxon")
-        distance = float(ranks[positive].sum()) - float(ranks.sum()) / 2
-        squares = float(np.sum(ranks.astype(np.float64) ** 2))
-        return distance > 0 and math.exp(-2 * distance**2 / squares) <= tail
 
     def _null(self, ranks: IntArray, limit: int) -> NullDistribution:
         key = np.sort(ranks).tobytes()
@@ -219,52 +227,57 @@ class _UpperTail:
         return self._nulls[key]
 
 
-def _lower_limit(multiples: IntArray, zeros: Zeros, tail: float) -> _Limit:
-    """Find the lower limit: the smallest shift whose one-sided P exceeds ``tail``.
+class _Places:
+    """The places where the test can change, numbered upwards.
 
-    Places are numbered outwards in: place 0 lies below all Walsh averages, place 2j+1 is the j-th
-    distinct average itself, place 2j+2 the open stretch above it.
+    Place 0 lies below all Walsh averages, place 2j+1 is the j-th distinct average itself, place
+    2j+2 the open stretch above it.
     """
-    sums = walsh_sums(multiples)
-    distinct = np.unique(sums)
-    upper_tail = _UpperTail(multiples)
 
-    def quarters(place: int) -> int:
-        # A Walsh average is a sum over 2; twice the sum counts quarters. Between two averages, the
-        # middle: their sum in quarters.
-        at = (place - 1) // 2
-        if place % 2:
-            return 2 * int(distinct[at])
+    def __init__(self, multiples: IntArray) -> None:
+        self.sums = walsh_sums(multiples)
+        self.distinct = np.unique(self.sums)
+        self.last = 2 * self.distinct.size
+        # The differences themselves are Walsh averages, each of itself with itself.
+        self.of_differences = 2 * np.searchsorted(self.distinct, 2 * np.unique(multiples)) + 1
+
+    def quarters(self, place: int) -> int:
+        """Return a shift at the place: the average, or the middle of the stretch."""
         if place == 0:
-            return 2 * int(distinct[0]) - 1
-        if at + 1 == distinct.size:
-            return 2 * int(distinct[-1]) + 1
-        return int(distinct[at]) + int(distinct[at + 1])
+            return 2 * int(self.distinct[0]) - 1
+        if place == self.last:
+            return 2 * int(self.distinct[-1]) + 1
+        at = (place - 1) // 2
+        return int(self.distinct[at]) + int(self.distinct[at if place % 2 else at + 1])
+
+    def guess(self, n: int, tail: float) -> int:
+        """Return the place where the lower limit would be without ties, in large samples."""
+        from statistics import NormalDist
+
+        spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        at = int(n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * spread)
+        average = self.sums[min(max(at, 0), self.sums.size - 1)]
+        return 2 * int(np.searchsorted(self.distinct, average)) + 1
+
+
+def _lower_limit(multiples: IntArray, zeros: Zeros, tail: float, *, two_sided: bool) -> _Limit:
+    """Find the lower limit: the first place whose upper tail, and lower tail, exceed ``tail``."""
+    shifts, places = _Shifts(multiples), _Places(multiples)
 
     def kept(place: int) -> bool:
-        return upper_tail(quarters(place), "pratt") > tail
+        return shifts.upper_tail(places.quarters(place), "pratt") > tail
 
-    guess = int(np.searchsorted(distinct, sums[_guess(multiples.size, tail)]))
-    first = _first_place(kept, 2 * guess + 1, 2 * distinct.size)
+    first = _first_place(kept, places.guess(multiples.size, tail), places.last)
     if zeros == "wilcoxon" and first > 0:
-        first = _with_zeros_dropped(multiples, upper_tail, quarters, first, distinct, tail)
+        first = _with_zeros_dropped(shifts, places, first, tail, two_sided=two_sided)
     if first == 0:
         return _Limit(None, included=False, outside=0.0)
     average = first if first % 2 else first - 1
     return _Limit(
-        quarters=quarters(average),
+        quarters=places.quarters(average),
         included=average == first,
-        outside=upper_tail(quarters(average - 1), "pratt"),
+        outside=shifts.upper_tail(places.quarters(average - 1), "pratt"),
     )
-
-
-def _guess(n: int, tail: float) -> int:
-    """Return the index of the Walsh average where the limit would be without ties (normal)."""
-    from statistics import NormalDist
-
-    spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    at = n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * spread
-    return min(max(int(at), 0), n * (n + 1) // 2 - 1)
 
 
 def _first_place(kept: Callable[[int], bool], guess: int, last: int) -> int:
@@ -293,26 +306,34 @@ def _first_place(kept: Callable[[int], bool], guess: int, last: int) -> int:
 
 
 def _with_zeros_dropped(
-    multiples: IntArray,
-    upper_tail: _UpperTail,
-    quarters: Callable[[int], int],
-    first: int,
-    distinct: IntArray,
-    tail: float,
+    shifts: _Shifts, places: _Places, first: int, tail: float, *, two_sided: bool
 ) -> int:
     """Correct the first place for zeros dropped: at a difference itself the test is another one."""
-    places = 2 * np.searchsorted(distinct, 2 * np.unique(multiples)) + 1
-    for place in places[places < first].tolist():
-        at = quarters(place)
-        if not upper_tail.is_hopeless(at, tail) and upper_tail(at, "wilcoxon") > tail:
+
+    def kept(place: int) -> bool:
+        at = places.quarters(place)
+        return (
+            not shifts.is_hopeless(at, tail)
+            and shifts.upper_tail(at, "wilcoxon") > tail
+            and (not two_sided or shifts.lower_tail(at, "wilcoxon") > tail)
+        )
+
+    for place in places.of_differences[places.of_differences < first].tolist():
+        if kept(place):
             return int(place)
-    if first in places and upper_tail(quarters(first), "wilcoxon") <= tail:
-        return first + 1
-    return first
+    return first + 1 if first in places.of_differences and not kept(first) else first
 
 
 def _with_note(found: HodgesLehmann, multiples: IntArray) -> HodgesLehmann:
     """Return the record with what a reader must be told."""
+    closed = found.lower_included and found.upper_included
+    if found.lower == found.upper and not closed:
+        text = (
+            f"The test rejects every shift at this level, {found.lower:.6g} and all on either side "
+            f"of it: no interval exists. Many differences are {found.lower:.6g} and the others "
+            "lean one way."
+        )
+        return replace(found, lower_included=False, upper_included=False, note=text)
     said = [
         *_unattainable(found),
         *_limit_at_zero_rejected(found),
@@ -358,8 +379,9 @@ def _zero_rejected_inside(found: HodgesLehmann, multiples: IntArray) -> list[str
     if found.zeros == "pratt" or not found.contains(0.0):
         return []
     tail = (1 - found.conf_level) / (2 if found.alternative == "two-sided" else 1)
-    above = found.alternative == "less" or _UpperTail(multiples)(0, "wilcoxon") > tail
-    below = found.alternative == "greater" or _UpperTail(-multiples)(0, "wilcoxon") > tail
+    shifts = _Shifts(multiples)
+    above = found.alternative == "less" or shifts.upper_tail(0, "wilcoxon") > tail
+    below = found.alternative == "greater" or shifts.lower_tail(0, "wilcoxon") > tail
     if above and below:
         return []
     return [

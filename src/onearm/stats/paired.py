@@ -18,6 +18,7 @@ from onearm.stats.differences import (
     check_choice,
     check_level,
     decimal_multiples,
+    mean_and_sd,
 )
 from onearm.stats.proportion import clopper_pearson, whole_number
 from onearm.stats.signed_rank import NullDistribution
@@ -167,6 +168,7 @@ def paired_t(
     check_choice("alternative", alternative, ALTERNATIVES)
     check_level(conf_level)
     values = as_differences(diff, least=2)
+    check_varies(values)
     mean, sd = mean_and_sd(values)
     df = values.size - 1
     error = sd / math.sqrt(values.size)
@@ -186,11 +188,10 @@ def paired_t(
     )
 
 
-def mean_and_sd(values: FloatArray) -> tuple[float, float]:
-    """Return mean and standard deviation (n - 1); ValueError where the values do not vary.
+def check_varies(values: FloatArray) -> None:
+    """Raise ValueError where differences do not vary.
 
-    Whether they vary is judged on decimal values: differences that are all 0.1 but for binary
-    noise do not.
+    That is judged on decimal values: differences that are all 0.1 but for binary noise do not.
     """
     multiples = decimal_multiples(values).multiples
     if np.all(multiples == multiples[0]):
@@ -198,12 +199,6 @@ def mean_and_sd(values: FloatArray) -> tuple[float, float]:
             f"diff: all {values.size} differences are {values[0]:.6g}; expected differences that "
             "vary; their standard deviation is 0 and t is not defined; use signed_rank or sign_test"
         )
-    # Scaled by a power of two, which is exact, so that squares of very large or very small
-    # numbers neither overflow nor vanish.
-    power = -math.frexp(float(np.max(np.abs(values))))[1]
-    scaled = np.ldexp(values, power)
-    mean, sd = float(np.mean(scaled)), float(np.std(scaled, ddof=1))
-    return math.ldexp(mean, -power), math.ldexp(sd, -power)
 
 
 def geometric_mean_ratio(
@@ -447,7 +442,7 @@ def sign_flip(
         error = math.sqrt(pvalue * (1 - pvalue) / resamples)
     return SignFlip(
         pvalue=pvalue,
-        statistic=float(np.mean(values)),
+        statistic=mean_and_sd(values)[0] if values.size > 1 else float(values[0]),
         n=int(values.size),
         n_zero=int(values.size - nonzero.size),
         alternative=alternative,

@@ -108,8 +108,8 @@ def signed_rank(
     -----
     The two-sided P is twice the smaller tail, at most 1; the null distribution is symmetric, so
     this equals the probability of a T+ at least as far from its expectation. It is exact to the
-    last bit up to 53 non-zero differences, and to a relative error below ``n * 2**-53`` beyond.
-    A P below 1e-308 cannot be represented and is returned as the smallest number above zero.
+    last bit up to 53 non-zero differences, and beyond them to 12 digits however small it is. A P
+    below 1e-308 has no floating-point number and is returned as the smallest one above zero.
 
     References
     ----------

@@ -1,0 +1,242 @@
+"""Paired t, geometric-mean ratio, sign test, McNemar and sign flips."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onearm.stats import (
+    geometric_mean_ratio,
+    mcnemar,
+    paired_t,
+    sign_flip,
+    sign_test,
+    signed_rank,
+)
+
+ALTERNATIVES = ["two-sided", "less", "greater"]
+SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]  # Cushny & Peebles 1905
+
+
+def binomial(n, counts):
+    return Fraction(sum(math.comb(n, k) for k in counts), 2**n)
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_paired_t_and_its_interval_agree_with_r(r_paired, alternative):
+    compared = 0
+    for answers in r_paired.values():
+        if "diff" not in answers:
+            continue
+        p, t, df, mean, lower, upper = answers[f"t.{alternative.replace('-', '.')}"]
+        got = paired_t(answers["diff"], alternative=alternative)
+        assert got.pvalue == pytest.approx(p, rel=1e-11, abs=0)
+        assert [got.statistic, got.df, got.estimate] == pytest.approx(
+            [t, df, mean], rel=1e-12, abs=0
+        )
+        assert [got.lower, got.upper] == pytest.approx([lower, upper], rel=1e-11, abs=0)
+        compared += 1
+    assert compared == 8
+
+
+def test_students_own_example_gives_his_t():
+    # R 4.2.2: with(sleep, t.test(extra[group == 2] - extra[group == 1])): t = 4.0621, df = 9,
+    # p-value = 0.002833, 95 percent confidence interval 0.7001142 2.4598858.
+    got = paired_t(SLEEP)
+    assert (round(got.statistic, 4), got.df, round(got.pvalue, 6)) == (4.0621, 9, 0.002833)
+    assert (round(got.lower, 7), round(got.upper, 7)) == (0.7001142, 2.4598858)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-12, 1e12, 1e200, 1e300])
+def test_t_does_not_depend_on_the_unit(unit):
+    got, here = paired_t(np.array(SLEEP) * unit), paired_t(SLEEP)
+    assert got.statistic == pytest.approx(here.statistic, rel=1e-12, abs=0)
+    assert [got.lower, got.upper] == pytest.approx(
+        [here.lower * unit, here.upper * unit], rel=1e-12, abs=0
+    )
+
+
+def test_t_keeps_its_digits_far_in_the_tail():
+    # R 4.2.2: 2 * pt(-100, 19) = 2.497767576e-27
+    diff = np.array([1.0, -1.0] * 10)
+    diff = diff / np.std(diff, ddof=1) * math.sqrt(20) / 100 + 1
+    got = paired_t(diff)
+    assert got.statistic == pytest.approx(100, rel=1e-12, abs=0)
+    assert got.pvalue == pytest.approx(2.497767576e-27, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("diff", [[2, 2, 2], [0.0, 0.0], [0.1, 0.4 - 0.3, 0.3 - 0.2]])
+def test_differences_that_do_not_vary_have_no_t(diff):
+    with pytest.raises(ValueError, match=r"all \d differences are .*use signed_rank or sign_test"):
+        paired_t(diff)
+
+
+def test_t_needs_two_patients():
+    with pytest.raises(ValueError, match="diff: found 1 differences; expected at least 2"):
+        paired_t([1.0])
+
+
+def test_geometric_mean_ratio_agrees_with_r(r_paired):
+    answers = r_paired["ratio"]
+    estimate, lower, upper, p = answers["t"]
+    got = geometric_mean_ratio(answers["before"], answers["after"])
+    assert [got.estimate, got.lower, got.upper, got.pvalue] == pytest.approx(
+        [estimate, lower, upper, p], rel=1e-11, abs=0
+    )
+    assert got.n == 9
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ([1, 2, 0], [1, 2, 3], r"before\[2\]: 0 has no logarithm; expected values above zero"),
+        ([1, 2, 3], [1, -2, 3], r"after\[1\]: -2 has no logarithm"),
+        ([1, 2], [1, 2, 3], "before, after: found 2 and 3 values"),
+        ([1, float("nan")], [1, 2], r"before\[1\]: nan is not a finite number"),
+        ([1, 2, 4], [2, 4, 8], "all 3 differences are 0.693147"),
+    ],
+)
+def test_what_has_no_ratio_of_geometric_means_is_refused_in_words(before, after, words):
+    with pytest.raises(ValueError, match=words):
+        geometric_mean_ratio(before, after)
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_sign_test_agrees_with_r(r_paired, alternative):
+    for answers in r_paired.values():
+        if "diff" in answers:
+            got = sign_test(answers["diff"], alternative=alternative)
+            r = answers[f"sign.{alternative.replace('-', '.')}"][0]
+            assert got.pvalue == pytest.approx(r, rel=1e-12, abs=0)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 3))
+def test_sign_test_is_a_fair_coin_by_definition(up, down, zero):
+    diff = [1.5] * up + [-0.5] * down + [0] * zero
+    if not diff:
+        return
+    n = up + down
+    less, greater = binomial(n, range(up + 1)), binomial(n, range(up, n + 1))
+    at = binomial(n, [up])
+    far = [k for k in range(n + 1) if abs(2 * k - n) > abs(2 * up - n)]
+    level = [k for k in range(n + 1) if abs(2 * k - n) == abs(2 * up - n)]
+    both, half = binomial(n, far + level), binomial(n, level) / 2
+    expected = {
+        "less": (less, less - at / 2),
+        "greater": (greater, greater - at / 2),
+        "two-sided": (both, both - half),
+    }
+    for alternative, (p, midp) in expected.items():
+        got = sign_test(diff, alternative=alternative)
+        assert Fraction(got.pvalue) == p
+        assert Fraction(got.midp) == midp
+    assert (got.n_positive, got.n_negative, got.n_zero) == (up, down, zero)
+    assert got.estimate == (up / n if n else None)
+
+
+@pytest.mark.parametrize(("gained", "lost", "p"), [(7, 1, 9 / 128), (1, 8, 5 / 128), (4, 4, 1.0)])
+def test_mcnemar_is_the_sign_test_of_those_who_changed(gained, lost, p):
+    # By definition: 2 * (1 + 8)/2**8, 2 * (1 + 9)/2**9, and the middle.
+    assert mcnemar(gained, lost).pvalue == p
+    assert mcnemar(gained, lost).midp == p - math.comb(gained + lost, lost) / 2 ** (
+        gained + lost
+    ) * (0.5 if gained == lost else 1)
+
+
+def test_mcnemar_agrees_with_exact2x2(r_binomial_shared):
+    # exact2x2 1.7.0: mcnemar.exact(matrix(c(5, b, c, 6), 2)); its odds ratio is c/b.
+    table = r_binomial_shared["mcnemar"]
+    for b, c, *numbers in zip(*(table[k] for k in ("b", "c", "p", "or", "lo", "hi")), strict=True):
+        got = mcnemar(gained=c, lost=b)
+        found = [got.pvalue, got.odds_ratio, got.lower, got.upper]
+        assert found == pytest.approx([float(n) for n in numbers], rel=1e-10, abs=0)
+
+
+def test_mcnemar_without_any_change_has_no_odds_ratio():
+    got = mcnemar(0, 0)
+    assert (got.pvalue, got.odds_ratio, got.lower, got.upper) == (1.0, None, 0.0, math.inf)
+
+
+@pytest.mark.parametrize("bad", [-1, 2.5, True, float("nan"), float("inf"), "3", None])
+def test_mcnemar_takes_whole_numbers_of_patients_only(bad):
+    with pytest.raises(ValueError, match=r"gained: found .*; expected a whole number of patients"):
+        mcnemar(bad, 2)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=9), st.sampled_from(ALTERNATIVES))
+@settings(max_examples=60, deadline=None)
+def test_sign_flip_p_is_the_share_of_all_patterns(diff, alternative):
+    sums = [
+        sum(s * d for s, d in zip(signs, diff, strict=True))
+        for signs in itertools.product([1, -1], repeat=len(diff))
+    ]
+    observed = sum(diff)
+    extreme = {
+        "two-sided": sum(abs(s) >= abs(observed) for s in sums),
+        "less": sum(s <= observed for s in sums),
+        "greater": sum(s >= observed for s in sums),
+    }[alternative]
+    share = Fraction(extreme, len(sums))
+    tenths = np.array(diff) / 10
+    assert Fraction(sign_flip(tenths, alternative=alternative).pvalue) == share
+    # The same patterns listed instead of counted: multiples of an irrational number.
+    irrational = np.array(diff) * math.pi
+    assert Fraction(sign_flip(irrational, alternative=alternative).pvalue) == share
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_sign_flip_meets_every_exact_fraction(gold_pairs, alternative):
+    compared = 0
+    for row in gold_pairs:
+        if row["id"] == "c45_n50_cont":  # 50 continuous values: drawn, not listed
+            continue
+        got = sign_flip(row["diff"], alternative=alternative)
+        expected = Fraction(row["perm_mean"][alternative.replace("-", "_")]["frac"])
+        assert Fraction(got.pvalue) == expected, row["id"]
+        assert got.method == "exact"
+        compared += 1
+    assert compared == len(gold_pairs) - 1
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_drawn_sign_patterns_come_near_the_exact_p_of_fifty_continuous_values(
+    gold_pairs, alternative
+):
+    row = next(row for row in gold_pairs if row["id"] == "c45_n50_cont")
+    rng = np.random.default_rng(20260131)
+    got = sign_flip(row["diff"], alternative=alternative, rng=rng, resamples=20_000)
+    exact = row["perm_mean"][alternative.replace("-", "_")]["value"]
+    assert (got.method, got.resamples) == ("monte carlo", 20_000)
+    assert got.error == math.sqrt(got.pvalue * (1 - got.pvalue) / 20_000)
+    assert abs(got.pvalue - exact) < 4 * got.error
+
+
+def test_the_same_generator_gives_the_same_draws_and_p_is_never_zero():
+    diff = np.exp(np.random.default_rng(1).normal(size=60))
+    first = sign_flip(diff, rng=np.random.default_rng(7), resamples=99)
+    assert first == sign_flip(diff, rng=np.random.default_rng(7), resamples=99)
+    assert first.pvalue == 0.01
+
+
+def test_draws_need_a_generator():
+    diff = np.exp(np.random.default_rng(1).normal(size=45))
+    with pytest.raises(ValueError, match=r"rng: found none; 45 differences .* give a random gen"):
+        sign_flip(diff)
+
+
+@pytest.mark.slow
+def test_forty_continuous_values_are_listed_exactly():
+    diff = np.random.default_rng(20260131).normal(0.3, 1, 40)
+    tails = [sign_flip(diff, alternative=a).pvalue for a in ("less", "greater")]
+    assert sum(tails) == pytest.approx(1 + 2.0**-40, abs=2.0**-41)
+    rounded = sign_flip(np.round(diff, 4)).pvalue  # counted by sums, another way
+    assert sign_flip(diff).pvalue == pytest.approx(rounded, rel=1e-3, abs=0)
+
+
+def test_without_any_change_every_test_says_one():
+    zeros = [0.0, 0.0, 0.0]
+    assert sign_test(zeros).pvalue == sign_flip(zeros).pvalue == signed_rank(zeros).pvalue == 1.0

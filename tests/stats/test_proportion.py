@@ -1,0 +1,133 @@
+"""Intervals of a share: R, 40-digit arithmetic, and the definitions themselves."""
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onearm.stats import blaker, clopper_pearson, jeffreys, mid_p, wilson
+
+METHODS = {
+    "clopper_pearson": clopper_pearson,
+    "wilson": wilson,
+    "jeffreys": jeffreys,
+}
+SIDES = {"two.sided": "two-sided", "greater": "lower", "less": "upper"}
+
+
+def test_intervals_agree_with_r(r_proportion):
+    for row in r_proportion:
+        got = METHODS[row["method"]](
+            int(row["x"]),
+            int(row["n"]),
+            conf_level=float(row["conf_level"]),
+            alternative=SIDES[row["alternative"]],
+        )
+        expected = [float(row["lower"]), float(row["upper"])]
+        assert [got.lower, got.upper] == pytest.approx(expected, rel=1e-11, abs=1e-14), row
+    assert len(r_proportion) == 462
+
+
+@pytest.mark.parametrize(
+    ("method", "key"), [(clopper_pearson, "cp"), (mid_p, "midp"), (blaker, "blaker")]
+)
+def test_exact_intervals_agree_with_forty_digit_arithmetic(gold_binomial, method, key):
+    compared = 0
+    for row in gold_binomial:
+        if row.get(key):
+            got = method(row["x"], row["n"])
+            expected = [float(limit) for limit in row[key]]
+            assert [got.lower, got.upper] == pytest.approx(expected, abs=1e-13), row
+            compared += 1
+    assert compared >= 100
+
+
+def test_no_event_in_nine_leaves_28_percent_possible():
+    # By definition (1 - p)**9 = 0.05.
+    got = clopper_pearson(0, 9, alternative="upper")
+    assert (got.lower, round(got.upper, 4)) == (0.0, 0.2831)
+    assert got.upper == pytest.approx(1 - 0.05 ** (1 / 9), rel=1e-14, abs=0)
+
+
+def test_five_of_six_is_the_published_interval():
+    # Kamen 2022, Lupus Sci Med 9:e000704: SRI-4 in 5 of 6, 83.3 % (95 % CI 35.9-99.6).
+    got = clopper_pearson(5, 6)
+    assert [round(100 * v, 1) for v in (got.estimate, got.lower, got.upper)] == [83.3, 35.9, 99.6]
+
+
+@pytest.mark.parametrize("method", [clopper_pearson, wilson, jeffreys, mid_p, blaker])
+def test_nobody_and_everybody_touch_the_ends(method):
+    for n in (1, 2, 9, 500):
+        none, all_ = method(0, n), method(n, n)
+        assert (none.estimate, none.lower) == (0.0, 0.0)
+        assert (all_.estimate, all_.upper) == (1.0, 1.0)
+        assert all_.lower == pytest.approx(1 - none.upper, abs=1e-15)
+
+
+@given(st.integers(1, 60), st.data(), st.sampled_from([0.5, 0.8, 0.95, 0.999]))
+@settings(max_examples=60, deadline=None)
+def test_limits_are_mirrored_ordered_and_hold_the_estimate(n, data, level):
+    x = data.draw(st.integers(0, n))
+    for method in (clopper_pearson, wilson, jeffreys, mid_p, blaker):
+        got, mirrored = method(x, n, conf_level=level), method(n - x, n, conf_level=level)
+        assert got.lower <= got.estimate <= got.upper
+        assert got.lower == pytest.approx(1 - mirrored.upper, abs=1e-14)
+    inner, outer = blaker(x, n, conf_level=level), clopper_pearson(x, n, conf_level=level)
+    assert outer.lower <= inner.lower + 1e-15
+    assert inner.upper <= outer.upper + 1e-15
+
+
+def acceptability(x, n, p):
+    """Blaker's acceptability from its definition, in exact fractions."""
+    weights = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
+    reach = [min(sum(weights[: k + 1]), sum(weights[k:])) for k in range(n + 1)]
+    return sum(w for w, r in zip(weights, reach, strict=True) if r <= reach[x])
+
+
+@given(st.integers(1, 12), st.data(), st.sampled_from([0.8, 0.9, 0.95]))
+@settings(max_examples=25, deadline=None)
+def test_blakers_limit_is_where_the_acceptability_first_exceeds_alpha(n, data, level):
+    x = data.draw(st.integers(1, n))
+    lower = blaker(x, n, conf_level=level).lower
+    alpha = 1 - Fraction(level)
+    step = Fraction(1, 10**9)
+    assert acceptability(x, n, Fraction(lower) + step) > alpha
+    for k in range(1, 41):
+        below = Fraction(lower) * (1 - Fraction(k, 40)) - step
+        if below > 0:
+            assert acceptability(x, n, below) <= alpha
+
+
+@given(st.integers(1, 30), st.data())
+@settings(max_examples=30, deadline=None)
+def test_mid_p_limit_leaves_half_a_tail_by_definition(n, data):
+    x = data.draw(st.integers(1, n))
+    p = Fraction(mid_p(x, n).lower)
+    weights = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(x, n + 1)]
+    assert float(sum(weights) - weights[0] / 2) == pytest.approx(0.025, rel=1e-11, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "words"),
+    [
+        (3, 2, "x: found 3 of n = 2; expected at most n"),
+        (-1, 2, "x: found -1; expected a whole number of patients, 0 or more"),
+        (0, 0, "n: found 0; expected a whole number of patients, 1 or more"),
+        (1.5, 2, "x: found 1.5; expected a whole number"),
+        (float("nan"), 2, "x: found nan; expected a whole number"),
+        ("1", 2, "x: found '1'; expected a whole number"),
+        (True, 2, "x: found True; expected a whole number"),
+    ],
+)
+def test_counts_that_are_none_are_refused_in_words(x, n, words):
+    with pytest.raises(ValueError, match=words):
+        clopper_pearson(x, n)
+
+
+def test_unknown_sides_and_levels_are_refused_in_words():
+    with pytest.raises(ValueError, match="alternative: 'less' is not known; expected one of two-s"):
+        wilson(1, 2, alternative="less")
+    with pytest.raises(ValueError, match="conf_level: found 95"):
+        blaker(1, 2, conf_level=95)
