@@ -150,6 +150,8 @@ def before_after(
     if not all(isfinite(v) for v in (*first, *second)):
         raise ValueError("a value is infinite; correct it or leave it missing")
     change = differences(first, second)
+    if not all(isfinite(v) for v in change):
+        raise ValueError("a change is beyond the largest number; correct the values")
     notes: list[str] = []
 
     def tried(what: str, compute: Callable[[], T]) -> T | None:
@@ -157,7 +159,9 @@ def before_after(
             return compute()
         except ValueError as error:
             notes.append(f"{what}: {error}")
-            return None
+        except OverflowError:
+            notes.append(f"{what}: the interval reaches beyond the largest number")
+        return None
 
     return BeforeAfter(
         len(pairs),
@@ -301,8 +305,8 @@ def _renal_state(
 
 def _renal_value(data: Datasets, field: str, source: str, value: float | None) -> float | None:
     """A measure's value in the unit of the field it answers."""
-    if value is None:
-        return None
+    if value is None or value < 0:
+        return None  # no definition takes a negative value; the checks name it
     unit = measure_unit(data.records, data.study.measure(source))
     return convert(value, unit, VALUE_UNITS[field], analyte=ANALYTES.get(field))
 
@@ -311,7 +315,7 @@ def _renal_item(field: str, datum: Datum | None) -> float | bool | None:
     """An item's value in the unit of the field it answers; a yes or no as it is."""
     if datum is None or isinstance(datum.value, bool):
         return datum.value if datum and isinstance(datum.value, bool) else None
-    if datum.number is None or not VALUE_UNITS[field]:
+    if datum.number is None or datum.number < 0 or not VALUE_UNITS[field]:
         return None
     return convert(datum.number, datum.item.unit, VALUE_UNITS[field], analyte=ANALYTES.get(field))
 
@@ -569,7 +573,10 @@ def run(records: Records) -> Results:
     data = Datasets(records)
     outcomes = run_analyses(data)
     infusions = exposures(records)
-    tested = {o.measure.id: o.comparison.n for o in outcomes if o.measure and o.comparison}
+    tested: dict[str, int] = {}
+    for o in outcomes:
+        if o.measure and o.comparison and o.primary_baseline:
+            tested.setdefault(o.measure.id, o.comparison.n)
     partial = Results(
         data,
         outcomes,
@@ -676,6 +683,8 @@ def _resolve_safety(results: Results, parts: list[str]) -> tuple[float | None, s
     if len(parts) != 2:
         return None, ""
     treated = results.data.records.treated
+    if not treated:
+        return None, ""  # nobody could have an event: 0 of 0 reproduces nothing
     expected = {e.term.casefold() for e in results.study.safety.expected}
     tests: dict[str, Callable[[AdverseEvent], bool]] = {
         "any": lambda e: True,
@@ -690,7 +699,7 @@ def _resolve_safety(results: Results, parts: list[str]) -> tuple[float | None, s
     events = [e for e in results.events if e.emergent is not False and test(e)]
     row = count_events(parts[0], events, treated)
     if parts[1] == "percent":
-        return (100 * row.subjects / row.of if row.of else None), "#from-safety"
+        return 100 * row.subjects / row.of, "#from-safety"
     return (float(row.subjects) if parts[1] == "subjects" else None), "#from-safety"
 
 
