@@ -254,6 +254,15 @@ def same_kind(unit: str, to: str) -> bool:
     return True
 
 
+def readable(unit: str) -> bool:
+    """Tell whether a text is a unit at all."""
+    try:
+        check_unit(unit)
+    except UnitError:
+        return False
+    return True
+
+
 def require_collected(check: Check, path: Path, form: Form, visit: Visit, what: str) -> None:
     """Find a visit that lacks the form of what is needed there."""
     if form.id not in visit.forms:
@@ -291,7 +300,8 @@ def require_answers(check: Check, path: Path, source: str, unit: str, analyte: s
             source,
         )
     elif item.unit:
-        check.convertible(path, item.unit, unit, analyte, f"'{source}' in {item.unit}")
+        if readable(item.unit):  # if not, that is told where the unit stands
+            check.convertible(path, item.unit, unit, analyte, f"'{source}' in {item.unit}")
     else:
         check.add(
             path,

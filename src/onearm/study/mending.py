@@ -7,7 +7,7 @@ it, is not reported, because the first fault is reason enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -62,7 +62,8 @@ class Mending:
         self._note(path)
         self.deep = self.deep and len(path) > 1
         parent = find_node(self.root, path[:-1])
-        value = _node_of(_stand_in(_annotation(path), word), parent)
+        used = {node.value for node in parent.items}
+        value = _node_of(_stand_in(_annotation(path), word, used), parent)
         step = path[-1]
         if isinstance(step, int) and step < len(parent.items):
             parent.items[step] = value
@@ -190,8 +191,8 @@ def _model_in(annotation: Any) -> type[Part] | None:
     return next((m for m in map(_model_in, get_args(annotation)) if m), None)
 
 
-def _stand_in(annotation: Any, word: str) -> Any:
-    """A value of the right kind that means nothing."""
+def _stand_in(annotation: Any, word: str, used: Container[Any] = ()) -> Any:
+    """Choose a value of the right kind that means nothing; of permitted words an unused one."""
     annotation = _bare(annotation)
     origin, args = get_origin(annotation), get_args(annotation)
     model = _model_in(annotation)
@@ -200,7 +201,7 @@ def _stand_in(annotation: Any, word: str) -> Any:
         required = {f.alias or n: f for n, f in fields if f.is_required()}
         return {key: _stand_in(f.annotation, word) for key, f in required.items()}
     if origin is Literal:
-        return args[0]
+        return next((arg for arg in args if arg not in used), args[0])
     if origin is tuple:
         return [] if args[-1] is Ellipsis else [_stand_in(arg, word) for arg in args]
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):

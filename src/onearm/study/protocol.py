@@ -158,7 +158,7 @@ def schedule_table(study: Study) -> list[str]:
     """
     forms = [f for f in study.forms if any(f.id in v.forms for v in study.schedule.visits)]
     names = [_short(form.label) for form in forms]
-    left = max(len(name) for name in (*names, "Window, days")) + 4
+    left = max(len(name) for name in (*names, "Window from, days")) + 4
     cells = {visit.id: _head(visit) for visit in study.schedule.visits}
     width = max(len(text) for head in cells.values() for text in head) + 2
     lines: list[str] = []

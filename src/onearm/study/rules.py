@@ -361,6 +361,11 @@ class _Reader:
                 raise self.stop(
                     text.index(sign), f"{words} is not part of the rule language; take it out", sign
                 )
+        unopened = _unopened(_without_quoted(text))
+        if unopened is not None:
+            raise self.stop(
+                unopened, "')' closes nothing; brackets come in pairs; take it out", ")"
+            )
         # Brackets let a rule run over several lines, as a folded YAML text does.
         self.source, self.shift = f"({text}\n)", 1
         try:
@@ -742,6 +747,16 @@ def _finite(value: float) -> bool:
 def _without_quoted(text: str) -> str:
     """Blank the inside of quotes, keeping every position."""
     return re.sub(r"\"[^\"]*\"|'[^']*'", lambda m: "_" * len(m.group()), text)
+
+
+def _unopened(bare: str) -> int | None:
+    """Find the place of the first closing bracket that nothing has opened."""
+    depth = 0
+    for at, sign in enumerate(bare):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if depth < 0:
+            return at
+    return None
 
 
 # -- truth ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-MOST_LISTED = 15
+MOST_LISTED = 12
 ALIKE = 0.66  # two of three letters, as VII and III
 
 
@@ -30,7 +30,7 @@ def offer(word: str, plural: str, known: Iterable[str]) -> str:
     plural
         What the known words are, in the plural: ``"forms"``.
     known
-        The permitted words; more than 15 are not listed.
+        The permitted words; more than 12 are not listed.
     """
     among = list(known)
     near = nearest(word, among)
