@@ -560,7 +560,7 @@ def _outcome_facts(outcome: Any) -> dict[str, Any]:
 
 
 def _summary_text(summary: dict[str, Any]) -> str:
-    from onearm.report.numbers import number, p_value
+    from onearm.report.numbers import mean_sd, p_value
 
     rows = [["", "n", "before", "after", "exact P", "as published"]]
     for a in summary["analyses"]:
@@ -574,8 +574,8 @@ def _summary_text(summary: dict[str, Any]) -> str:
             [
                 a["title"],
                 str(a["n"]),
-                f"{number(a['before']['mean'], d)} ± {number(a['before']['sd'], d)}",
-                f"{number(a['after']['mean'], d)} ± {number(a['after']['sd'], d)}",
+                mean_sd(a["before"]["mean"], a["before"]["sd"], d),
+                mean_sd(a["after"]["mean"], a["after"]["sd"], d),
                 exact,
                 p_value(a["published_p"]) if a["published_p"] is not None else "",
             ]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from onearm.dates import Duration
 from onearm.instruments import Bounds
-from onearm.records import Datum, Records, Score
+from onearm.records import Datum, Records, latest_of
 from onearm.study import Criterion, Explanation
 
 Decision = Literal["eligible", "not eligible", "undetermined"]
@@ -29,7 +29,7 @@ class Evidence:
     date
         Calendar date of the value, None when undated.
     within
-        Inside the criterion's time limit: True, False, or None when there is no limit.
+        Known to lie inside the criterion's time limit: True, False, or None when there is no limit.
     seqs
         Ledger entries behind it.
     """
@@ -79,8 +79,9 @@ def assess(records: Records, subject: str) -> Assessment:
     """Weigh every criterion for one subject.
 
     A value counts when it is dated on or before the reference date (the study file's
-    ``population.reference``) and inside the criterion's limit; the latest such value is used. A value
-    outside the limit, missing or unreadable leaves its part *unknown*, never false.
+    ``population.reference``; before that is recorded, the date of infusion) and inside the criterion's
+    limit; the latest such value is used. A value outside the limit, missing or unreadable leaves its part
+    *unknown*, never false.
     """
     reference = _reference_date(records, subject)
     population = records.study.population
@@ -137,61 +138,82 @@ def _evidence(
         return _score_evidence(records, subject, name, within, reference)
     if name in {m.id for m in records.study.measures if m.derive}:
         return _derived_evidence(records, subject, name, within, reference)
-    found = [d for d in records.of_item(subject, name) if _not_after(d.date, reference)]
-    dated = [d for d in found if d.date]
-    datum = (dated or found)[-1] if found else None
+    datum = latest_of(
+        d
+        for d in records.of_item(subject, name)
+        if _counts(records, subject, d.date, d.entry.key.visit, reference)
+    )
     if datum is None:
         return Evidence(name, None, "not recorded", None, None, ())
-    inside = _inside(datum.date, within, reference)
-    shown = _shown(datum)
-    if inside is False:
-        shown = f"{shown} of {datum.date}, outside the limit of {within.words() if within else ''}"
-    value = datum.value if inside is not False else None
-    return Evidence(name, value, shown, datum.date, inside, (datum.entry.seq,))
+    seqs = (datum.entry.seq,)
+    return _limited(name, datum.value, _shown(datum), datum.date, seqs, within, reference)
 
 
 def _derived_evidence(
     records: Records, subject: str, name: str, within: Duration | None, reference: date | None
 ) -> Evidence:
-    measure = records.study.measure(name)
-    found = [d for d in records.derived(measure, subject) if _not_after(d.date, reference)]
+    found = [
+        d
+        for d in records.derived(records.study.measure(name), subject)
+        if _counts(records, subject, d.date, d.visit, reference)
+    ]
     if not found:
         return Evidence(name, None, "not recorded", None, None, ())
-    latest = max(found, key=lambda d: d.date or date.min)
-    inside = _inside(latest.date, within, reference)
-    value = latest.value if inside is not False else None
-    return Evidence(name, value, f"{latest.value:.1f}", latest.date, inside, latest.seqs)
+    last = max(found, key=lambda d: d.date or date.min)
+    shown = f"{last.value:.1f}"
+    return _limited(name, last.value, shown, last.date, last.seqs, within, reference)
 
 
 def _score_evidence(
     records: Records, subject: str, name: str, within: Duration | None, reference: date | None
 ) -> Evidence:
-    score = _latest_score(records, subject, name, reference)
-    if score is None:
+    form, _, part = name.partition(".")
+    found = [
+        s
+        for s in records.scores_of(subject, form)
+        if _counts(records, subject, s.date, s.visit, reference)
+    ]
+    if not found:
         return Evidence(name, None, "not recorded", None, None, ())
-    bounds = score.bounds[name.partition(".")[2]]
-    inside = _inside(score.date, within, reference)
-    value = bounds if inside is not False else None
-    return Evidence(name, value, str(bounds), score.date, inside, score.seqs)
+    last = max(found, key=lambda s: s.date or date.min)
+    bounds = last.bounds[part]
+    return _limited(name, bounds, str(bounds), last.date, last.seqs, within, reference)
 
 
-def _latest_score(
-    records: Records, subject: str, name: str, reference: date | None
-) -> Score | None:
-    form = name.partition(".")[0]
-    found = [s for s in records.scores_of(subject, form) if _not_after(s.date, reference)]
-    dated = [s for s in found if s.date]
-    return (dated or found)[-1] if found else None
+def _counts(
+    records: Records, subject: str, day: date | None, visit: str, reference: date | None
+) -> bool:
+    """Dated up to the reference date, or up to the infusion while there is no reference date.
+
+    What is not dated counts unless it stands at a visit after the infusion.
+    """
+    if day is None:
+        return visit not in {v.id for v in records.study.schedule.visits if v.day > 1}
+    last = reference or records.anchor(subject)
+    return last is None or day <= last
 
 
-def _not_after(day: date | None, reference: date | None) -> bool:
-    return day is None or reference is None or day <= reference
-
-
-def _inside(day: date | None, within: Duration | None, reference: date | None) -> bool | None:
+def _limited(
+    name: str,
+    value: float | bool | str | date | Bounds | None,
+    shown: str,
+    day: date | None,
+    seqs: tuple[int, ...],
+    within: Duration | None,
+    reference: date | None,
+) -> Evidence:
+    """Evidence under a time limit: outside it, or where that cannot be told, nothing is known."""
     if within is None:
-        return None
-    return day is not None and reference is not None and within.before(reference) <= day
+        return Evidence(name, value, shown, day, None, seqs)
+    if day is not None and reference is not None and within.before(reference) <= day:
+        return Evidence(name, value, shown, day, True, seqs)
+    if reference is None:
+        why = f"without a reference date to count {within.words()} back from"
+    elif day is None:
+        why = f"undated, so not known to be inside the limit of {within.words()}"
+    else:
+        why = f"of {day}, outside the limit of {within.words()}"
+    return Evidence(name, None, f"{shown}, {why}", day, False, seqs)
 
 
 def _shown(datum: Datum) -> str:

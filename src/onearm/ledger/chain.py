@@ -6,9 +6,9 @@ format tag: every ledger ever written must verify for as long as it is kept.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from json.encoder import encode_basestring
 
 FORMAT = "onearm-ledger-1"
 """The first string under every entry's hash."""
@@ -51,15 +51,14 @@ _VALUE = COLUMNS.index("value")
 _DIGEST = COLUMNS.index("value_digest")
 _HASH = COLUMNS.index("hash")
 _OPENING = f'["{FORMAT}",'.encode()
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def canonical(cells: Sequence[Cell]) -> bytes:
     r"""Write texts, whole numbers and nulls as an RFC 8785 (JCS) JSON array in UTF-8.
 
     For these three types JCS is: no white space, the shortest escapes (``\n``, ``\"``,
-    ``\u001f`` in lower case), every other character as itself. Python's encoder writes exactly
-    that.
+    ``\u001f`` in lower case), every other character as itself. Python's
+    encoder of strings writes exactly that.
 
     Raises
     ------
@@ -71,7 +70,16 @@ def canonical(cells: Sequence[Cell]) -> bytes:
     for cell in cells:
         if cell is not None and type(cell) is not str and type(cell) is not int:
             raise TypeError(f"{cell!r} is neither text, a whole number nor null")
-    return _encode(list(cells)).encode("utf-8")
+    return f"[{_joined(cells)}]".encode()
+
+
+def _joined(cells: Iterable[Cell]) -> str:
+    return ",".join(
+        [
+            encode_basestring(cell) if type(cell) is str else "null" if cell is None else str(cell)
+            for cell in cells
+        ]
+    )
 
 
 def value_digest(salt: str | None, value: str | None) -> str:
@@ -87,7 +95,7 @@ def value_digest(salt: str | None, value: str | None) -> str:
 
 def tail(row: Sequence[Cell]) -> bytes:
     """Return what is hashed of a row after its number; the types of its cells are sound."""
-    return _encode([*row[1:_VALUE], *row[_DIGEST:_HASH]]).encode("utf-8")[1:]
+    return f"{_joined((*row[1:_VALUE], *row[_DIGEST:_HASH]))}]".encode()
 
 
 def hash_at(seq: int, row_tail: bytes) -> str:

@@ -19,6 +19,9 @@ MISSING = ("not done", "not applicable", "unknown", "not asked")
 MAX_REPEAT = 2**53 - 1  # the largest whole number every JSON reader keeps
 LISTED = 20  # faults of one batch named one by one
 
+_HALF = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -215,7 +218,7 @@ def text_fault(text: object) -> str:
         return f"is {type(text).__name__}, not text"
     if "\x00" in text:
         return "holds a NUL character, which no text of a record contains"
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _HALF.search(text):
         return "holds half of a character (a lone surrogate), which UTF-8 cannot keep"
     return ""
 
@@ -230,7 +233,7 @@ def name_fault(text: object, blank: bool = False) -> str:
         return "" if blank and text == "" else "is blank"
     if text != text.strip():
         return "begins or ends with a space, so it would pass for another name"
-    if any(character < " " or character == "\x7f" for character in text):
+    if _CONTROL.search(text):
         return "holds a control character or a line break"
     return ""
 

@@ -324,12 +324,14 @@ def _top(reading: _Reading, witness: Head | None) -> tuple[int, _Voucher | None]
         return highest, None
     if highest == 0 and witness == EMPTY:
         return 0, None
+    voucher = _Voucher(witness.hash)
+    if any((s.high, s.end) == (witness.seq, witness.hash) for s in reading.stretches):
+        return witness.seq, voucher
     places = {
         reading.place_of(seq) for seq in database.places_of(reading.connection, witness.hash)
     } - {None}
     if any(witness.hash in (stray.computed, stray.row[_HASH]) for stray in reading.strays):
         places.add(witness.seq)
-    voucher = _Voucher(witness.hash)
     if witness.seq in places or (not places and witness.seq > highest):
         return witness.seq, voucher
     top = max((place for place in places if place is not None), default=highest)
@@ -357,8 +359,10 @@ class _Walk:
         self.found = reading.found
         self.by_seq = {stray.seq: stray for stray in reading.strays}
         self.stray_seqs = sorted(self.by_seq)
+        self.top = 0
 
     def run(self, top: int, voucher: _Voucher | None) -> None:
+        self.top = top
         waiting = sorted(self.reading.stretches, key=lambda stretch: stretch.high)
         here: list[_Stretch] = []
         place, above = top, 0
@@ -384,7 +388,7 @@ class _Walk:
                     "rewritten"
                 ),
             )
-        self._leftovers(top)
+        self._leftovers()
 
     def _own(self, stretch: _Stretch, place: int) -> str | None:
         if place == stretch.high:
@@ -442,13 +446,16 @@ class _Walk:
         return [self.by_seq[seq] for seq in seqs if not self.by_seq[seq].claimed]
 
     def _gone(self, first: int, last: int) -> None:
-        self.found.add(first, "deletion", f"{_span('entry', 'entries', first, last)} removed")
+        words = f"{_span('entry', 'entries', first, last)} removed"
+        if last == self.top and last > self.reading.highest():
+            words += ", or the witness, which names them, was changed"
+        self.found.add(first, "deletion", words)
 
-    def _leftovers(self, top: int) -> None:
+    def _leftovers(self) -> None:
         for stretch in self.reading.stretches:
             kept = stretch.first - 1 if stretch.used is None else stretch.used - stretch.shift
             if kept < stretch.last:
-                self._inserted(stretch, kept + 1, top)
+                self._inserted(stretch, kept + 1)
             if kept >= stretch.first and stretch.shift:
                 self.found.add(
                     stretch.first,
@@ -464,9 +471,9 @@ class _Walk:
                 )
                 self.found.add(stray.seq, "insertion", words)
 
-    def _inserted(self, stretch: _Stretch, first: int, top: int) -> None:
-        if first + stretch.shift > top:
-            why = f"beyond entry {top}, where the chain ends by its witness"
+    def _inserted(self, stretch: _Stretch, first: int) -> None:
+        if first + stretch.shift > self.top:
+            why = f"beyond entry {self.top}, where the chain ends by its witness"
         else:
             why = (
                 f"it claims the place of {_places(first + stretch.shift, stretch.high)}, where "

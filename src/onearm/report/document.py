@@ -20,6 +20,7 @@ from onearm.report.numbers import (
     DASH,
     interval,
     listed,
+    mean_sd,
     number,
     p_clause,
     percent,
@@ -210,9 +211,9 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
     shift = c.shift
     spans = [
         Span(f"{m.label} was "),
-        Span(f"{number(c.before.mean, d)} ± {number(c.before.sd, d)}", href),
+        Span(mean_sd(c.before.mean, c.before.sd, d), href),
         Span(f"{' ' + unit if unit else ''} before and "),
-        Span(f"{number(c.after.mean, d)} ± {number(c.after.sd, d)}", href),
+        Span(mean_sd(c.after.mean, c.after.sd, d), href),
         Span(" after (n = "),
         Span(str(c.n), href),
         Span("; Hodges-Lehmann shift "),

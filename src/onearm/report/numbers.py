@@ -25,6 +25,11 @@ def number(value: float | None, decimals: int = 1) -> str:
     return DASH if value is None else rounded(value, decimals).replace("-", MINUS)
 
 
+def mean_sd(mean: float | None, sd: float | None, decimals: int = 1) -> str:
+    """``15.4 ± 5.8``; a dash when there is no mean."""
+    return DASH if mean is None else f"{number(mean, decimals)} ± {number(sd, decimals)}"
+
+
 def p_value(p: float | None) -> str:
     """A P value: four decimals below 0.1, three above; never rounded to 0 or below to a threshold."""
     if p is None:

@@ -18,6 +18,7 @@ from onearm.report.numbers import (
     cells,
     count_percent,
     interval,
+    mean_sd,
     number,
     p_value,
     percent,
@@ -185,7 +186,7 @@ def _category_rows(
 def _measure_row(outcome: Outcome) -> Row:
     assert outcome.comparison is not None and outcome.measure is not None
     before, decimals = outcome.comparison.before, outcome.measure.decimals
-    text = f"{number(before.mean, decimals)} ± {number(before.sd, decimals)}" if before.n else DASH
+    text = mean_sd(before.mean, before.sd, decimals)
     label = _labelled(outcome.measure.label, outcome.unit)
     missing = sum(p.before is None for p in outcome.pairs)
     href = f"#from-{outcome.id}"
@@ -358,7 +359,7 @@ def _change_lines(first: Outcome) -> list[Line]:
             return c.before if name == "before" else c.after
 
         return [
-            line("mean ± SD", lambda c: _mean_sd(of(c), d)),
+            line("mean ± SD", lambda c: mean_sd(of(c).mean, of(c).sd, d)),
             line("median (quartiles)", lambda c: _median(of(c), d)),
             line("minimum to maximum", lambda c: interval(of(c).minimum, of(c).maximum, d)),
         ]
@@ -371,7 +372,7 @@ def _change_lines(first: Outcome) -> list[Line]:
         ("After", None, False),
         *side("after"),
         ("Change, after minus before", None, False),
-        line("mean ± SD", lambda c: _mean_sd(c.change, d)),
+        line("mean ± SD", lambda c: mean_sd(c.change.mean, c.change.sd, d)),
         line(f"{level} interval of the mean (t)", lambda c: _ci(c.t, d)),
         line("Hodges-Lehmann shift", lambda c: number(c.shift.estimate if c.shift else None, d)),
         line(f"{level} interval of the shift (exact signed rank)", lambda c: _ci(c.shift, d)),
@@ -452,10 +453,6 @@ def variant_words(test: Analysis | PublishedTest) -> str:
     if test.method == "signed_rank":
         return _exact(test.zeros)
     return "paired t" if test.method == "paired_t" else ""
-
-
-def _mean_sd(d: Description, decimals: int) -> str:
-    return f"{number(d.mean, decimals)} ± {number(d.sd, decimals)}"
 
 
 def _median(d: Description, decimals: int) -> str:
