@@ -57,7 +57,9 @@ class Place:
             seq, digest = next(iter(connection.execute("SELECT seq, hash FROM ledger_head")))
             return seq, digest
 
-    def replace(self, rows: Sequence[Sequence[Any]], witness: tuple[int, str] | None = None) -> None:
+    def replace(
+        self, rows: Sequence[Sequence[Any]], witness: tuple[int, str] | None = None
+    ) -> None:
         """Put other rows (and another witness) in place of all those there."""
         marks = ", ".join("?" * len(COLUMNS))
         with self.unguarded() as connection:
@@ -148,21 +150,32 @@ def postgres_place(postgres: str) -> Place:
 
     schema = f"ledger_{next(_numbers)}"
     url = make_url(postgres)
-    with psycopg.connect(user="postgres", dbname="postgres", host=str(url.query["host"])) as connection:
+    with psycopg.connect(
+        user="postgres", dbname="postgres", host=str(url.query["host"])
+    ) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
     options = f"-c search_path={schema} -c synchronous_commit=off"
-    return Place(
-        url.update_query_dict({"options": options}).render_as_string(hide_password=False)
-    )
+    return Place(url.update_query_dict({"options": options}).render_as_string(hide_password=False))
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The file of an empty ledger and of one with the eight entries of ``fill``."""
+    path = tmp_path_factory.mktemp("templates") / "ledger.db"
+    with Ledger.open(path, create=True) as opened:
+        empty = path.read_bytes()
+        fill(opened)
+    return {"empty": empty, "filled": path.read_bytes()}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path, templates: dict[str, bytes]) -> Place:
     """An empty ledger in each of the two databases."""
     if request.param == "sqlite":
-        made = Place(tmp_path / "ledger.db")
-    else:
-        made = request.getfixturevalue("postgres_place")
+        path = tmp_path / "ledger.db"
+        path.write_bytes(templates["empty"])
+        return Place(path)
+    made: Place = request.getfixturevalue("postgres_place")
     Ledger.open(made.where, create=True).close()
     return made
 
@@ -188,7 +201,7 @@ def fill(ledger: Ledger) -> None:
         **WHO,
     )
     ledger.record([Draft(PROTEIN, "1.9", "g/(24.h)", reason="read from the wrong line")], **WHO)
-    ledger.record([Draft(NOTE, "came with her sister «زهرا» – 2nd floor\n\"ward\"")], **WHO)
+    ledger.record([Draft(NOTE, 'came with her sister «زهرا» – 2nd floor\n"ward"')], **WHO)
     ledger.record([Draft(Key("donor", "D-01", "TESTS", "HIV"), "negative")], **WHO)
     ledger.redact(4, reason="names a person", **WHO)
     ledger.record([Draft(Key("lot", "L-7", "RELEASE", "VIABILITY", repeat=2), "91", "%")], **WHO)
@@ -196,8 +209,11 @@ def fill(ledger: Ledger) -> None:
 
 
 @pytest.fixture
-def filled(place: Place) -> Place:
+def filled(place: Place, templates: dict[str, bytes]) -> Place:
     """A ledger with the eight entries of ``fill``."""
+    if isinstance(place.where, Path):
+        place.where.write_bytes(templates["filled"])
+        return place
     with place.open() as opened:
         fill(opened)
     return place

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ledger.conftest import NAMES, NOTE, PROTEIN, WHO, Place
+from tests.ledger.conftest import NOTE, PROTEIN, WHO, Place
 
 from onearm.errors import LedgerError
 from onearm.ledger import Damage, Draft, Head, Ledger, chain
@@ -70,7 +70,7 @@ def changed_cells(cell: object, sqlite: bool) -> list[object]:
         return ["1"]
     assert isinstance(cell, str)
     first = "X" if not cell.startswith("X") else "Y"
-    texts: list[object] = [first + cell[1:], cell + " ", cell.upper(), cell.lower(), cell[:-1]]
+    texts: list[object] = [first + cell[1:], cell + " ", cell[:-1]]
     texts += [cell + "\x00"] if sqlite else []
     return [text for text in dict.fromkeys(texts) if text != cell]
 
@@ -100,7 +100,7 @@ def test_any_character_of_any_column_of_any_row_changed_is_an_edit_of_that_row(
                     told = (row[0], name, cell, changed, damages)
                     assert [(d.seq, d.kind) for d in damages] == [(row[0], "edit")], told
         connection.guards_on(kept)
-    assert tried > (500 if filled.sqlite else 150)
+    assert tried > (400 if filled.sqlite else 150)
     assert verify(filled) == []
 
 
@@ -118,8 +118,8 @@ def test_a_row_that_carries_another_number_is_a_reorder(filled: Place) -> None:
 
 def test_any_set_of_rows_removed_is_a_deletion_of_exactly_those(filled: Place) -> None:
     rows = filled.rows()
-    sets = [c for size in (1, 2, 3, 7, 8) for c in combinations(range(1, COUNT + 1), size)]
-    for gone in sets if filled.sqlite else sets[::8]:
+    sets = [c for size in (1, 2, 7, 8) for c in combinations(range(1, COUNT + 1), size)]
+    for gone in sets if filled.sqlite else sets[::4]:
         filled.replace([row for row in rows if row[0] not in gone])
         starts = [seq for seq in gone if seq - 1 not in gone]
         expected = [(seq, "deletion") for seq in starts]
@@ -167,14 +167,16 @@ def test_a_copy_of_any_row_at_the_end_is_an_insertion(filled: Place) -> None:
 
 def test_a_copy_of_any_row_between_others_is_an_insertion_before_a_reorder(filled: Place) -> None:
     rows = filled.rows()
-    for row in rows if filled.sqlite else rows[::3]:
+    for row in rows[::2] if filled.sqlite else rows[::5]:
         for at in range(1, COUNT + 1):
             shifted = [r if r[0] < at else renumbered(r, r[0] + 1) for r in rows]
             filled.replace([*shifted, renumbered(row, at)])
             # a copy right before its original is the same table as one right behind it
             first = {row[0] + 1: row[0]}.get(at, at)
             expected = [(first, "insertion"), (first + 1, "reorder")]
-            same_as_at_the_end = [(COUNT + 1, "insertion")] if first == row[0] == COUNT else expected
+            same_as_at_the_end = (
+                [(COUNT + 1, "insertion")] if first == row[0] == COUNT else expected
+            )
             assert found(filled) in (expected, same_as_at_the_end), (row[0], at)
 
 
@@ -483,7 +485,7 @@ def test_any_byte_of_the_file_changed_is_found_or_changes_nothing_that_is_read(
     noticed = 0
     copy = Place(tmp_path / "copy.db")
     assert isinstance(copy.where, Path)
-    for _ in range(250):
+    for _ in range(150):
         at, bit = rng.randrange(len(content)), 1 << rng.randrange(8)
         copy.where.write_bytes(
             content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :],
@@ -496,7 +498,7 @@ def test_any_byte_of_the_file_changed_is_found_or_changes_nothing_that_is_read(
                 assert (ledger.snapshot(), list(ledger.entries())) == (sound, trail), at
         except LedgerError:
             noticed += 1
-    assert noticed > 50
+    assert noticed > 30
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
@@ -510,9 +512,10 @@ def test_a_file_cut_short_is_told_without_a_traceback(tmp_path: Path, kept: floa
     content = place.where.read_bytes()
     place.where.write_bytes(content[: int(len(content) * kept)])
     try:
-        assert "file" in {kind for _, kind in found(place)}
+        words = " ".join(damage.message for damage in verify(place) if damage.kind == "file")
     except LedgerError as error:
-        assert "damaged" in str(error) or "no SQLite database" in str(error)
+        words = str(error)
+    assert "damaged" in words or "integrity check" in words
 
 
 def independent(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -533,7 +536,7 @@ def test_the_third_partys_verifier_agrees(tmp_path: Path) -> None:
     sound = independent(place.where, str(head))
     assert (sound.returncode, sound.stdout.strip()) == (0, f"whole: {head}")
     other = independent(place.where, f"3:{'ab' * 32}")
-    assert (other.returncode, other.stdout.strip()) == (1, "entry 3: not the anchor's hash")
+    assert (other.returncode, other.stderr.strip()) == (1, "not in the chain")
 
     rows = place.rows()
     damages = {
@@ -547,7 +550,6 @@ def test_the_third_partys_verifier_agrees(tmp_path: Path) -> None:
         place.replace(damaged)
         told = independent(place.where)
         assert told.returncode == 1, name
-        assert told.stdout.startswith("entry 3:"), (name, told.stdout)
+        assert told.stderr.startswith("entry 3:"), (name, told.stderr)
     place.replace(rows[:-1])
-    assert independent(place.where).stdout.startswith("entry 8:")
-    assert NAMES.count(",") == len(COLUMNS) - 1
+    assert independent(place.where).stderr.startswith("entry 8: removed")
