@@ -156,15 +156,20 @@ class Datasets:
         return replace(value, avisit=self.window(value.day, value.visit))
 
     def window(self, day: int | None, nominal: str) -> str | None:
-        """The visit whose window holds a study day; outside every window, what the study file says."""
+        """The visit whose window holds a study day; outside every window, what the study file says.
+
+        A value dated on the other side of the infusion never stays at the visit it was recorded under:
+        what was measured after the cells is no baseline.
+        """
         if day is not None:
             for visit in self.study.schedule.visits:
                 low, high = window_days(visit)
                 if low <= _linear(day) <= high:
                     return visit.id
-        known = {v.id for v in self.study.schedule.visits}
-        keep = self.study.schedule.outside_window == "nominal" and nominal in known
-        return nominal if keep else None
+        if self.study.schedule.outside_window == "exclude":
+            return None
+        visits = (v for v in self.study.schedule.visits if v.id == nominal)
+        return next((v.id for v in visits if day is None or (day > 1) == (v.day > 1)), None)
 
     def at(self, measure: str, subject: str, visit: str) -> Value | None:
         """The value that stands for an analysis visit: nearest to its target day, the earlier on a tie."""
@@ -193,6 +198,7 @@ class Datasets:
             v
             for v in self.of(measure, subject)
             if v.day is not None and v.day <= 1 and v.value is not None
+            if v.avisit or self.study.schedule.outside_window == "nominal"
         ]
         return tuple(before[-1:]) if rule.rule == "last before infusion" else tuple(before)
 
