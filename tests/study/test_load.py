@@ -175,7 +175,7 @@ def test_defaults_are_those_of_the_reference(small):
     assert small.product.release[0].pending == "blocks"
     assert small.safety.ctcae == "v5"
     responders = small.analyses[1]
-    assert (responders.zeros, responders.alternative) == ("wilcoxon", "two-sided")
+    assert (responders.zeros, responders.alternative) == ("pratt", "two-sided")
     assert (responders.conf_level, responders.correction) == (0.95, False)
     assert small.form("SLEDAI").instrument.window_days == 10
     assert small.form("SLEDAI").instrument.arthritis == "at least 2"

@@ -724,7 +724,7 @@ class Analysis(Part):
     measure: MeasureId | None = None
     at: Id
     method: Method
-    zeros: Zeros = "wilcoxon"
+    zeros: Zeros = "pratt"
     correction: YesNo = False
     alternative: Alternative = "two-sided"
     conf_level: Share = 0.95
