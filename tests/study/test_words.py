@@ -297,7 +297,7 @@ ROWS = [
     ("donor", A, R, "Donor's relation to the patient", "sibling",
      "sibling, parent, child or other relative"),
     ("donor", A, R, "Donor's age", "not stated", "18 to 40 years"),
-    ("donor", A, R, "HLA match of the donor", "not required", "required"),
+    ("donor", A, R, "HLA match of the donor", "not stated", "required"),
     ("donor", A, R, "Donor rule D1", "not stated", "No illness"),
     ("donor", A, P, "Donor's relation to the patient", "sibling", "not stated"),
     ("donor", R, P, "Donor's age", "18 to 40 years", "not stated"),
