@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from math import inf
 from typing import Any, Literal
 
 from onearm.dates import Duration
@@ -54,19 +55,26 @@ def plan_dose(
 ) -> DosePlan:
     """Work out one patient's infusion from weight, dose and the lot's certificate.
 
-    ``weight_kg`` and ``dose_cells_per_kg`` must be positive; viability is in percent, above 0 and at most
-    100; the concentration counts viable and dead cells. Missing inputs (None) leave what depends on them None.
+    Every number must be positive; viability is in percent and at most 100; the concentration counts viable
+    and dead cells. Missing inputs (None) leave what depends on them None.
 
     Raises
     ------
     ValueError
         A value outside its permitted range.
     """
-    for name, value in (("weight_kg", weight_kg), ("dose_cells_per_kg", dose_cells_per_kg)):
-        if not value > 0:
+    for name, value in (
+        ("weight_kg", weight_kg),
+        ("dose_cells_per_kg", dose_cells_per_kg),
+        ("viability_percent", viability_percent),
+        ("concentration_cells_per_ml", concentration_cells_per_ml),
+        ("max_rate_ml_per_min", max_rate_ml_per_min),
+        ("endotoxin_k_eu_per_kg_h", endotoxin_k_eu_per_kg_h),
+    ):
+        if value is not None and not 0 < value < inf:
             raise ValueError(f"{name} must be positive, found {value}")
-    if viability_percent is not None and not 0 < viability_percent <= 100:
-        raise ValueError(f"viability_percent must lie in (0, 100], found {viability_percent}")
+    if viability_percent is not None and viability_percent > 100:
+        raise ValueError(f"viability_percent must be at most 100, found {viability_percent}")
     viable = weight_kg * dose_cells_per_kg
     total = viable / (viability_percent / 100) if viability_percent else None
     volume = total / concentration_cells_per_ml if total and concentration_cells_per_ml else None
@@ -181,7 +189,12 @@ def _found(datum: Datum | None) -> str:
 
 @dataclass(frozen=True)
 class Release:
-    """A lot's release state with each test: an open test that may be ``conditional`` allows conditional release."""
+    """A lot's release state with each test.
+
+    A result recorded as ``pending`` allows conditional release where the test's ``pending`` is
+    ``conditional``; a result that is not recorded leaves the state undetermined, and so does a study file
+    without release tests.
+    """
 
     lot: str
     state: ReleaseState
@@ -198,8 +211,14 @@ def release(records: Records, lot: str) -> Release:
         used = [data.get(n) for n in rule.names]
         found = ", ".join(_found(d) for d in used)
         findings.append(Finding(test.id, test.text, met, found, seq_set(used)))
-        states.append("conditional" if met is None and test.pending == "conditional" else met)
+        waits = test.pending == "conditional" and met is None and _awaited(used)
+        states.append("conditional" if waits else met)
     return Release(lot, _release_state(states), tuple(findings))
+
+
+def _awaited(used: Sequence[Datum | None]) -> bool:
+    """Everything still open is a result recorded as pending; one that nobody recorded is not."""
+    return all(d is not None and (d.value == "pending" or _settled(d) is not None) for d in used)
 
 
 def _settled(datum: Datum | None) -> object | None:
@@ -212,7 +231,7 @@ def _settled(datum: Datum | None) -> object | None:
 def _release_state(states: list[bool | str | None]) -> ReleaseState:
     if False in states:
         return "not released"
-    if None in states:
+    if None in states or not states:
         return "undetermined"
     return "conditionally released" if "conditional" in states else "released"
 
@@ -246,9 +265,16 @@ class Exposure:
 
 
 def exposures(records: Records) -> tuple[Exposure, ...]:
-    """Every recorded infusion, in the order of first entry."""
-    form = records.study.schedule.anchor.form
-    return tuple(_exposure(records, key) for key in records.instances(form))
+    """Every recorded infusion, in the order of first entry; not one whose date is *not done*."""
+    anchor = records.study.schedule.anchor
+    found = (_exposure(records, key) for key in records.instances(anchor.form))
+    return tuple(e for e in found if e.given_cells or not _not_done(records, e))
+
+
+def _not_done(records: Records, e: Exposure) -> bool:
+    anchor = records.study.schedule.anchor
+    datum = records.at(e.subject, anchor.item, e.visit)
+    return datum is not None and datum.entry.missing in ("not done", "not applicable")
 
 
 def _exposure(records: Records, key: FormKey) -> Exposure:
@@ -258,26 +284,26 @@ def _exposure(records: Records, key: FormKey) -> Exposure:
     certificate = {d.item.role: d for d in records.data("lot", lot_id or "") if d.item.role}
     donor = next((d for d in records.data("lot", lot_id or "") if d.item.refers == "donor"), None)
     weight = records.at(key.about, dose.weight.item, dose.weight.visit)
-    weight_kg = _number(weight, "kg")
+    weight_kg = _positive(weight, "kg")
     plan = None
-    if weight_kg:
+    if weight_kg is not None:
         plan = plan_dose(
             weight_kg,
             convert(dose.per_kg.value, dose.per_kg.unit, "1/kg"),
-            viability_percent=_number(certificate.get("viability"), "%"),
-            concentration_cells_per_ml=_number(certificate.get("concentration"), "1/mL"),
+            viability_percent=_positive(certificate.get("viability"), "%", most=100),
+            concentration_cells_per_ml=_positive(certificate.get("concentration"), "1/mL"),
             max_rate_ml_per_min=_limit(dose.max_rate, "mL/min"),
             endotoxin_k_eu_per_kg_h=_limit(dose.endotoxin_limit, "[EU]/kg/h"),
         )
     roles = records.by_role(key)
     given = _number(roles.get("cells given"), "1")
-    volume = _number(roles.get("volume"), "mL")
-    minutes = _number(roles.get("duration"), "min")
-    day = next((d.date for d in filled.values() if d.date), None)
+    volume = _positive(roles.get("volume"), "mL")
+    minutes = _positive(roles.get("duration"), "min")
+    day = filled.get(records.study.schedule.anchor.item)
     exposure = Exposure(
         key.about,
         key.visit,
-        day,
+        day.value if day is not None and isinstance(day.value, date) else None,
         lot_id,
         donor.value if donor and isinstance(donor.value, str) else None,
         weight_kg,
@@ -308,26 +334,54 @@ def _judged(records: Records, e: Exposure, certificate: Mapping[Any, Datum]) -> 
         met = None if rate is None else rate <= limit + 1e-9
         found = "not known" if rate is None else f"{rate:.2f} mL/min"
         findings.append(Finding("rate", f"mean rate at most {limit:g} mL/min", met, found, e.seqs))
-    endotoxin = certificate.get("endotoxin")
     k = _limit(dose.endotoxin_limit, "[EU]/kg/h")
-    if endotoxin is not None and k and e.weight_kg and e.volume_ml:
+    if k is not None:
+        findings.append(_endotoxin(e, certificate.get("endotoxin"), k))
+    if records.study.product.release:
+        state = e.release.state if e.release else "lot not recorded"
+        met = {"released": True, "conditionally released": True, "not released": False}.get(state)
+        findings.append(Finding("release", "lot released", met, state, e.seqs))
+    findings += _origin(records, e, certificate.get("tissue"))
+    return replace(e, findings=(*findings, *donor_findings(records, e.donor or "")))
+
+
+def _endotoxin(e: Exposure, datum: Datum | None, k: float) -> Finding:
+    """The endotoxin given per hour against K, for the volume and time of this infusion."""
+    value, met, text = _number(datum, "[EU]/mL"), None, "endotoxin below the limit for this patient"
+    if e.weight_kg and e.volume_ml:
         most = endotoxin_limit(e.weight_kg, e.volume_ml, e.minutes or 0.0, k)
-        value = _number(endotoxin, "[EU]/mL")
-        met = None if value is None else value <= most
+        met = None if value is None else value <= most * (1 + 1e-9)
         text = f"endotoxin at most {most:.2f} EU/mL for this patient"
-        findings.append(Finding("endotoxin", text, met, _found(endotoxin), seq_set([endotoxin])))
-    if e.release is not None:
-        met = {"released": True, "conditionally released": True, "not released": False}.get(
-            e.release.state
-        )
-        findings.append(Finding("release", "lot released", met, e.release.state, e.seqs))
-    if e.donor is not None:
-        findings += donor_findings(records, e.donor)
-    return replace(e, findings=tuple(findings))
+    return Finding("endotoxin", text, met, _found(datum), seq_set([datum]))
+
+
+def _origin(records: Records, e: Exposure, tissue: Datum | None) -> list[Finding]:
+    """The cells are of the stated tissue, and of the donor who gave for this participant."""
+    study, findings = records.study, []
+    stated = study.donor.tissue or (study.product.source.tissue if study.product.source else None)
+    if stated and any(i.role == "tissue" for f in study.forms for i in f.items):
+        met = _is_in(tissue, (stated,))
+        text = f"cells from {stated} tissue"
+        findings.append(Finding("tissue", text, met, _found(tissue), seq_set([tissue])))
+    forms = [f for f in study.forms if f.about == "donor"]
+    named = next((i.id for f in forms for i in f.items if i.refers == "subject"), None)
+    if named:
+        whom = records.latest(e.donor or "", named, kind="donor")
+        met = _is_in(whom, (e.subject,))
+        text = f"donor gave for participant {e.subject}"
+        findings.append(Finding("identity", text, met, _found(whom), seq_set([whom])))
+    return findings
+
+
+def _positive(datum: Datum | None, unit: str, most: float = inf) -> float | None:
+    """A number that can be reckoned with: a weight of 0 kg or a viability of 130 % is not known."""
+    number = _number(datum, unit)
+    return number if number is not None and 0 < number <= most else None
 
 
 def _number(datum: Datum | None, unit: str) -> float | None:
-    if datum is None or datum.number is None:
+    """A number in a unit; a negative one is a slip, so it is not known."""
+    if datum is None or datum.number is None or datum.number < 0:
         return None
     own = datum.item.unit or unit
     return datum.number if own == unit else convert(datum.number, own, unit)
