@@ -137,6 +137,22 @@ def test_kidney_function_sediment_and_treatment_decide_as_printed(
     assert level(name, **changes) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "limit", "met"),
+    [
+        ("bliss_ln_perr", 70.0, 56.0, "PR"),  # 20 % below
+        ("aurora_crr", 70.0, 56.0, "CR"),
+        ("bliss_ln_crr", 80.0, 72.0, "CR"),  # 10 % below
+    ],
+)
+def test_low_kidney_function_is_judged_by_its_share_of_the_baseline(
+    name: str, before: float, limit: float, met: str
+) -> None:
+    base = RenalState(upcr_g_g=2.0, egfr=before)
+    for egfr, expected in ((limit, met), (limit - 0.1, "NR")):
+        assert classify(name, base, RenalState(upcr_g_g=0.2, egfr=egfr)).level == expected
+
+
 @pytest.mark.parametrize("name", ["kdigo_2012", "kdigo_2024", "eular_2012"])
 def test_partial_asks_for_half_and_for_less_than_3(name: str) -> None:
     heavy = RenalState(upcr_g_g=6.0, egfr=100.0, creatinine_mg_dl=1.0)
@@ -475,6 +491,7 @@ def test_every_case_gets_a_class_a_reason_and_no_error(
         ({"upcr_g_g": 1.2}, {"upcr_g_g": 5.0}, "moderate"),
         ({"upcr_g_g": 1.2}, {"upcr_g_g": 5.1}, "severe"),
         ({"upcr_g_g": 6.0}, {"upcr_g_g": 5.5}, "none"),
+        ({"upcr_g_g": 6.0}, {"upcr_g_g": 6.0}, "none"),
         ({"urine_rbc_hpf": 4.0}, {"urine_rbc_hpf": 16.0}, "mild"),
         ({"urine_rbc_hpf": 4.0}, {"urine_rbc_hpf": 15.0}, "none"),
         ({"urine_rbc_hpf": 5.0}, {"urine_rbc_hpf": 16.0}, "none"),
