@@ -6,17 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from onearm.dates import study_day
-from onearm.records import FormKey, Records, seq_set
+from onearm.dates import PartialDate, study_day
+from onearm.errors import DateError
+from onearm.records import Datum, FormKey, Records, seq_set
 from onearm.stats import Interval, clopper_pearson
 from onearm.study import Form, StoppingRule
+
+NO_TERM = "(term not recorded)"
 
 
 @dataclass(frozen=True)
 class AdverseEvent:
     """One reported event. Missing parts are None, never read as *no*.
 
-    ``emergent`` is True when it began on or after the day of infusion, None when either date is not known.
+    ``emergent`` is True when it began on or after the day of infusion, None when that is not known: no
+    infusion, no start, or a partial start (``2017-01``) that leaves both possible.
     """
 
     subject: str
@@ -59,9 +63,9 @@ def adverse_events(records: Records) -> tuple[AdverseEvent, ...]:
 
 
 def event_form(records: Records) -> Form | None:
-    """The form that has an item with the role *event term*; None when the study collects no events."""
+    """The subjects' form that has an item with the role *event term*; None when there is none."""
     for form in records.study.forms:
-        if any(i.role == "event term" for i in form.all_items):
+        if form.about == "subject" and any(i.role == "event term" for i in form.all_items):
             return form
     return None
 
@@ -70,22 +74,40 @@ def _event(records: Records, key: FormKey) -> AdverseEvent:
     roles = records.by_role(key)
     values = {role: datum.value for role, datum in roles.items()}
     start, end = values.get("start date"), values.get("end date")
-    grade = values.get("grade")
     anchor = records.anchor(key.about)
     day = study_day(start, anchor) if isinstance(start, date) and anchor else None
     return AdverseEvent(
         key.about,
-        str(values.get("event term") or "(term not recorded)"),
+        str(values.get("event term") or NO_TERM),
         start if isinstance(start, date) else None,
         end if isinstance(end, date) else None,
         day,
-        int(grade) if isinstance(grade, str) and grade.isdigit() else None,
+        _grade(values.get("grade")),
         _bool(values.get("serious")),
         _bool(values.get("related")),
         str(values["outcome"]) if values.get("outcome") else None,
-        None if day is None else day >= 1,
+        _on_or_after(roles.get("start date"), anchor),
         seq_set(records.filled(key).values()),
     )
+
+
+def _grade(value: object) -> int | None:
+    """A CTCAE grade, from a choice or a whole number; anything but 1 to 5 is not known."""
+    text = f"{value:g}" if isinstance(value, float) else value
+    return int(text) if isinstance(text, str) and text in {"1", "2", "3", "4", "5"} else None
+
+
+def _on_or_after(start: Datum | None, anchor: date | None) -> bool | None:
+    """Whether every day that a start allows lies on or after the anchor, or every day before it."""
+    if start is None or start.entry.value is None or anchor is None:
+        return None
+    try:
+        partial = PartialDate(start.entry.value)
+    except DateError:
+        return None
+    if partial.impute("first")[0] >= anchor:
+        return True
+    return False if partial.impute("last")[0] < anchor else None
 
 
 def _bool(value: object) -> bool | None:
@@ -109,13 +131,17 @@ def count_events(label: str, events: Sequence[AdverseEvent], treated: Sequence[s
     )
 
 
-#: The overview that every safety table opens with; an unknown part counts as yes (the worst case).
+#: The overview that every safety table opens with. An unknown grade, seriousness or relation counts as
+#: yes, the worst case; only a death is never supposed.
 _OVERVIEW: tuple[tuple[str, Callable[[AdverseEvent], bool]], ...] = (
     ("Any event", lambda e: True),
     ("Related to the cells", lambda e: e.related is not False),
     ("Serious", lambda e: e.serious is not False),
     ("Grade 3 or higher", lambda e: e.grade is None or e.grade >= 3),
-    ("Related and grade 3 or higher", lambda e: e.related is not False and (e.grade or 3) >= 3),
+    (
+        "Related and grade 3 or higher",
+        lambda e: e.related is not False and (e.grade is None or e.grade >= 3),
+    ),
     ("Fatal", lambda e: e.grade == 5 or e.outcome == "fatal"),
 )
 
@@ -134,7 +160,9 @@ def overview(records: Records) -> tuple[EventRow, ...]:
 
 def emergent(records: Records) -> tuple[AdverseEvent, ...]:
     """Events of treated subjects that began on or after the infusion, or whose start is not known."""
-    return tuple(e for e in adverse_events(records) if e.emergent is not False)
+    treated = set(records.treated)
+    events = adverse_events(records)
+    return tuple(e for e in events if e.subject in treated and e.emergent is not False)
 
 
 def by_term(records: Records) -> tuple[EventRow, ...]:
@@ -235,6 +263,6 @@ def event_matches(rule: str, event: AdverseEvent) -> bool | None:
         "related": event.related,
         "serious": event.serious,
         "grade": None if event.grade is None else float(event.grade),
-        "term": event.term,
+        "term": None if event.term == NO_TERM else event.term,
     }
     return parse_rule(rule, types).evaluate(values)
