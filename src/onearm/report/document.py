@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,6 +95,7 @@ def render_results(results: Results, history: Sequence[Entry]) -> str:
         snapshot=snapshot,
         nature=snapshot.nature,
         outputs=set(study.outputs),
+        leads=_leads("data" in study.outputs),
         abstract=abstract(results),
         caution=caution(results),
         tables=_tables(results),
@@ -107,6 +109,15 @@ def render_results(results: Results, history: Sequence[Entry]) -> str:
         css=(HERE / "templates" / "report.css").read_text(encoding="utf-8"),
         fonts=_font_data(),
     )
+
+
+def _leads(entries_shown: bool) -> Callable[[str], bool]:
+    """Whether an anchor is on the page: those of entries are not where the study file leaves the entries out."""
+
+    def leads(href: str) -> bool:
+        return bool(href) and (entries_shown or not re.fullmatch("#e[0-9]+", href))
+
+    return leads
 
 
 @cache
@@ -181,7 +192,11 @@ def _findings(results: Results) -> list[Span]:
 
 def _participants(results: Results) -> list[Span]:
     records = results.data.records
-    spans = [Span(str(len(records.treated)), "#from-flow"), Span(" patients were treated")]
+    n = len(records.treated)
+    spans = [
+        Span(str(n), "#from-flow"),
+        Span(" patient was treated" if n == 1 else " patients were treated"),
+    ]
     for name, words in (("SEX", "female"), ("AGE", "")):
         if name not in results.data.characteristic_items:
             continue
@@ -209,6 +224,8 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
     href, d = f"#from-{outcome.id}", m.decimals
     unit = unit_text(outcome.unit) if outcome.unit != "points" else ""
     shift = c.shift
+    if not c.n:
+        return [Span(f"{m.label}: "), Span("no complete pair", href), Span(" yet. ")]
     spans = [
         Span(f"{m.label} was "),
         Span(mean_sd(c.before.mean, c.before.sd, d), href),
@@ -224,7 +241,8 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
         Span(p_clause(outcome.pvalue), href),
     ]
     published = outcome.analysis.published
-    if published is not None and published.method != outcome.analysis.method:
+    own = tables.variant_words(outcome.analysis)
+    if published is not None and tables.variant_words(published) != own:
         spans += [
             Span(f"; published variant, {tables.variant_words(published)}, "),
             Span(p_clause(outcome.published), href),
@@ -245,12 +263,17 @@ def _safety_sentence(results: Results) -> list[Span]:
     if not total.of:
         return []
     severe = results.overview[4]
-    terms = [f"{r.label.lower()} in {r.subjects}" for r in results.terms]
+    terms: list[Span] = []
+    for i, term in enumerate(results.terms):
+        before = ": " if i == 0 else " and " if i == len(results.terms) - 1 else ", "
+        terms.append(Span(f"{before}{term.label.lower()} in "))
+        terms.append(Span(str(term.subjects), tables.SAFETY))
     return [
         Span("Adverse events were reported in "),
         Span(f"{total.subjects} of {total.of}", tables.SAFETY),
-        Span(f" patients{': ' + listed(terms) if terms else ''}. "),
-        Span("Related events of grade 3 or higher: "),
+        Span(" patients"),
+        *terms,
+        Span(". Related events of grade 3 or higher: "),
         Span(f"{severe.subjects} of {severe.of}", tables.SAFETY),
         Span("; a rate up to "),
         Span(percent(severe.upper), tables.SAFETY),
@@ -263,15 +286,16 @@ def _conclusion(results: Results) -> list[Span]:
     for analysis in results.study.analyses:
         outcome = results.main(analysis.id)
         if analysis.role in ("primary", "secondary") and outcome.comparison and outcome.measure:
-            spans.append(Span(_verdict(results, outcome)))
+            spans += _verdict(results, outcome)
     severe = results.overview[4]
     if severe.of:
-        spans.append(
+        spans += [
+            Span(str(severe.of), tables.SAFETY),
+            Span(" patient is" if severe.of == 1 else " patients are"),
             Span(
-                f"{severe.of} patients are too few to call the infusion safe: they only bound the rate of "
-                "severe related events. "
-            )
-        )
+                " too few to call the infusion safe; the rate of severe related events is only bounded. "
+            ),
+        ]
     spans.append(
         Span(
             "Without a comparator the change before to after cannot be told apart from what would have happened anyway."
@@ -280,17 +304,32 @@ def _conclusion(results: Results) -> list[Span]:
     return spans
 
 
-def _verdict(results: Results, outcome: Outcome) -> str:
+def _verdict(results: Results, outcome: Outcome) -> list[Span]:
     c, m, p = outcome.comparison, outcome.measure, outcome.pvalue
     assert c is not None and m is not None
-    at = results.study.visit(outcome.analysis.at).label
-    if c.change.mean is None or p is None:
-        return f"{m.label}: too few complete pairs for a test. "
-    way = "lower" if c.change.mean < 0 else "higher"
+    href, at = f"#from-{outcome.id}", results.study.visit(outcome.analysis.at).label
+    if p is None:
+        return [Span(f"{m.label}: no test could be made of "), Span(_pairs(c.n), href), Span(". ")]
+    # The direction is that of the test: ranks and means can point to different sides.
+    middle = (
+        c.shift.estimate if c.shift and outcome.analysis.method != "paired_t" else c.change.mean
+    )
+    way = "lower" if (middle or 0.0) < 0 else "higher"
     if p < 0.05:
-        return f"{m.label} was {way} {at} than at baseline ({p_clause(p)}). "
+        words = f"{m.label} was {way} {at} than at baseline ("
+        return [Span(words), Span(p_clause(p), href), Span("). ")]
     shift = interval(c.shift.lower, c.shift.upper, m.decimals) if c.shift else DASH
-    return f"{m.label} did not change clearly ({p_clause(p)}; a shift of {shift} is compatible with the data). "
+    return [
+        Span(f"{m.label} did not change clearly ("),
+        Span(p_clause(p), href),
+        Span("; a shift of "),
+        Span(shift, href),
+        Span(" is compatible with the data). "),
+    ]
+
+
+def _pairs(n: int) -> str:
+    return f"{n} complete pair{'' if n == 1 else 's'}"
 
 
 def caution(results: Results) -> list[Span]:
@@ -313,9 +352,9 @@ def caution(results: Results) -> list[Span]:
             ),
             Span("cells, "),
             Span(text, tables.CHANCE),
-            Span(
-                f" of trials of {found[0].n} patients would be “significant” by the exact signed-rank test."
-            ),
+            Span(" of trials of "),
+            Span(str(found[0].n), tables.CHANCE),
+            Span(" patients would be “significant” by the exact signed-rank test."),
         ]
     return spans
 
@@ -333,9 +372,7 @@ def flow_boxes(results: Results) -> list[figures.Box]:
     treated = set(records.treated)
     waiting = [s for s in passed if s not in treated]
     primary = next((a for a in results.study.analyses if a.role == "primary"), None)
-    outcome = results.main(primary.id) if primary else None
-    analysed = outcome.comparison.n if outcome and outcome.comparison else 0
-    lost = [p.subject for p in outcome.pairs if p.change is None] if outcome else []
+    lost = _not_analysed(results.main(primary.id)) if primary else list(records.treated)
     reasons = Counter(
         "; ".join(r.partition(":")[0] for r in a.reasons) or "reason not recorded"
         for a in results.assessments
@@ -361,11 +398,21 @@ def flow_boxes(results: Results) -> list[figures.Box]:
         figures.Box(
             "Infused (safety population)",
             len(treated),
-            f"No complete pair, {label}",
+            f"Primary endpoint not known, {label}",
             tuple(Counter(status[s] or "on study" for s in lost).items()),
         ),
-        figures.Box("Analysed for the primary endpoint", analysed),
+        figures.Box("Analysed for the primary endpoint", len(treated) - len(lost)),
     ]
+
+
+def _not_analysed(outcome: Outcome) -> list[str]:
+    """The treated whose primary endpoint is not known."""
+    if outcome.responders:
+        return list(outcome.responders.unknown)
+    if outcome.renal:
+        first = outcome.renal[0].at_visit
+        return [s for s, response in first.items() if response.level == "unknown"]
+    return [p.subject for p in outcome.pairs if p.change is None]
 
 
 # -- tables and endpoints -------------------------------------------------------------------------

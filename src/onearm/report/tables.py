@@ -131,17 +131,15 @@ def baseline_table(results: Results) -> Table:
             rows.append(_numeric_row(name, _labelled(item.label, item.unit), data))
         else:
             rows += _category_rows(name, item.label, item.choices or {}, data)
+    measured: dict[str, Row] = {}  # one row a measure, however many analyses it has
     for outcome in results.outcomes:
         if outcome.primary_baseline and outcome.comparison and outcome.measure:
-            rows.append(_measure_row(outcome))
-    unique = {
-        r.cells[0].text + r.cells[1].text + str(i if r.head else ""): r for i, r in enumerate(rows)
-    }
+            measured.setdefault(outcome.measure.id, _measure_row(outcome))
     return Table(
         "baseline",
         f"Participants at entry, n = {len(records.treated)}",
         (("Characteristic", "l"), ("Summary", "r"), ("Missing", "r")),
-        tuple(unique.values()),
+        (*rows, *measured.values()),
         (
             "Numbers: median (minimum to maximum); mean ± SD for endpoints. "
             "Categories: count (percent of those known).",
@@ -184,11 +182,14 @@ def _category_rows(
 
 
 def _measure_row(outcome: Outcome) -> Row:
-    assert outcome.comparison is not None and outcome.measure is not None
-    before, decimals = outcome.comparison.before, outcome.measure.decimals
-    text = mean_sd(before.mean, before.sd, decimals)
+    assert outcome.measure is not None
+    known = [
+        p.before for p in outcome.pairs if p.before is not None
+    ]  # also where no 'after' is known
+    before = describe(known)
+    text = mean_sd(before.mean, before.sd, outcome.measure.decimals)
     label = _labelled(outcome.measure.label, outcome.unit)
-    missing = sum(p.before is None for p in outcome.pairs)
+    missing = len(outcome.pairs) - len(known)
     href = f"#from-{outcome.id}"
     return row(f"{label} ({outcome.baseline.label})", Cell(text, href), Cell(str(missing), href))
 
