@@ -18,6 +18,7 @@ from onearm.eligibility import Assessment, assess
 from onearm.errors import Problem
 from onearm.instruments.renal_response import (
     ANALYTES,
+    ASSUMABLE,
     DEFINITIONS,
     VALUE_UNITS,
     RenalState,
@@ -271,6 +272,8 @@ def _renal_row(data: Datasets, analysis: Analysis, rule: BaselineRule, name: str
     at, ever, seqs = {}, {}, set()
     visits = {v.id: v for v in data.study.schedule.visits}
     anchor_day = data.study.visit_of_anchor().day
+    # What the study collects is never assumed: if it is missing, the class is unknown.
+    assume = set(ASSUMABLE) - set(analysis.values)
     for subject in data.records.treated:
         base, base_seqs = _renal_baseline(data, analysis, subject, rule)
         seen = {}
@@ -278,7 +281,7 @@ def _renal_row(data: Datasets, analysis: Analysis, rule: BaselineRule, name: str
             if visit.day > anchor_day:
                 state, state_seqs = _renal_state(data, analysis, subject, visit.id)
                 months = round(visit.day / 30.4375, 1)
-                seen[visit.id] = classify(definition, base, state, months=months)
+                seen[visit.id] = classify(definition, base, state, months=months, assume=assume)
                 seqs |= set(base_seqs) | set(state_seqs)
         at[subject] = seen[analysis.at]
         ever[subject] = best(list(seen.values()))

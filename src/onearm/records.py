@@ -306,7 +306,8 @@ class Records:
             seqs.add(datum.entry.seq)
             values[name] = _measured(datum, instrument.value_units.get(name, ""), name)
             if when and datum.date:
-                ages[name] = (when - datum.date).days
+                # A collection that ends a day after the examination belongs to the same visit.
+                ages[name] = abs((when - datum.date).days)
         bounds = instrument.score(
             {q.id: _flag(filled.get(q.id)) for q in instrument.questions},
             values,
