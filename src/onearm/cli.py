@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from errno import EPIPE
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,6 +44,10 @@ def guarded(command: F) -> F:
             click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was done.", err=True)
         except OnearmError as error:
             click.echo(str(error), err=True)
+        except OSError as error:
+            if error.errno == EPIPE or error.filename is None:
+                raise  # a reader such as `head` that has had enough is click's business
+            click.echo(f"{error.filename}: {error.strerror}; name another place", err=True)
         sys.exit(PROBLEMS)
 
     return run  # type: ignore[return-value]
@@ -182,12 +187,11 @@ def demo(out: Path, json_: bool) -> None:
 
 
 def _clear_demo(out: Path) -> None:
-    """Make room in OUT: only what a demo left there is ever removed, never a record somebody entered."""
-    ours = {"study.yaml", "ledger.db", "report.html"}
+    """Make room in OUT: only an untouched demo is ever removed, never what somebody wrote or entered."""
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"{out} is a file; name a folder to make")
     found = {p.name for p in out.iterdir()} if out.exists() else set()
-    if found - ours or ("ledger.db" in found and not _is_demo(out)):
+    if found and (found - {"study.yaml", "ledger.db", "report.html"} or not _is_demo(out)):
         raise click.UsageError(
             f"{out} holds something that no demo left there; name another folder with --out"
         )
@@ -197,12 +201,16 @@ def _clear_demo(out: Path) -> None:
 
 
 def _is_demo(out: Path) -> bool:
-    """Every entry of the ledger was made by a demo."""
+    """Entries made by demos alone, and the study file they were made under."""
+    from hashlib import sha256
+
     try:
+        study = sha256((out / "study.yaml").read_bytes()).hexdigest()
         with ledger_of(out, None) as ledger:
-            return all(entry.by == DEMO for entry in ledger.entries())
-    except OnearmError:
+            made = {(entry.by, entry.study_hash) for entry in ledger.entries()}
+    except (OnearmError, OSError):
         return False
+    return made == {(DEMO, study)}
 
 
 def _progress(silent: bool) -> Callable[[str], None]:
@@ -728,7 +736,7 @@ def _comparison_text(c: BeforeAfter, pairs: Any, before: str, after: str, unit: 
     in_unit = f", {unit}" if unit else ""
     missing = f", {c.n_missing} with a missing side" if c.n_missing else ""
     lines = [
-        f"{before} to {after}{in_unit}: {c.n} complete pairs{missing}",
+        f"{before} to {after}{in_unit}: {c.n} complete pair{'' if c.n == 1 else 's'}{missing}",
         "",
         aligned(rows, right=range(1, 7), indent="  "),
         "",
@@ -776,7 +784,7 @@ def _paired_plot(pairs: Any, c: BeforeAfter) -> str:
             marks[i] = "─"
         marks[x] = "○"
         marks[y] = "●" if x == y else "◀" if y < x else "▶"
-        lines.append(f"  row {name:>4} {''.join(marks)}".rstrip())
+        lines.append(f"  pair {name:>3} {''.join(marks)}".rstrip())
     from onearm.report.numbers import number
 
     left, right = number(low, pairs.decimals), number(high, pairs.decimals)
