@@ -17,7 +17,7 @@ from onearm.dates import PartialDate, study_day
 from onearm.errors import DateError, OnearmError, Problem
 from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Key, Snapshot
-from onearm.records import Records, parse_value
+from onearm.records import LARGEST, Records, parse_value
 from onearm.study import Form, Item, Study, Visit
 from onearm.units import convert
 
@@ -187,6 +187,8 @@ def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
         comma = value.replace(",", ".", 1)
         hint = f"; write {comma}" if _NUMBER.fullmatch(comma) else ""
         return _error("value.number", f"'{value}' is not a number with a decimal point{hint}")
+    if not abs(float(value)) < LARGEST:
+        return _error("value.number", f"'{value}' is too large for a measurement; correct it")
     if item.type == "integer" and float(value) != int(float(value)):
         return _error("value.integer", f"'{value}' is not a whole number")
     unit_problems = _unit_problems(item, unit)
