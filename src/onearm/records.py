@@ -18,6 +18,8 @@ from onearm.ledger import Entry, Snapshot
 from onearm.study import Form, Item, Measure, Study
 from onearm.units import MOLAR_MASSES, convert
 
+LARGEST = 1e100  # beyond it nothing is measured, and squares and differences would overflow
+
 
 def parse_value(item: Item, text: str, unit: str) -> float | bool | str | date | None:
     """An entry's text as the item's type, numbers in the unit that the study file names.
@@ -34,8 +36,8 @@ def parse_value(item: Item, text: str, unit: str) -> float | bool | str | date |
     """
     if item.type in ("quantity", "integer"):
         number = float(text)
-        if number != number or number in (float("inf"), float("-inf")):
-            raise ValueError(f"'{text}' is not a finite number")
+        if not abs(number) < LARGEST:
+            raise ValueError(f"'{text}' is not a number, or too large for a measurement")
         wanted = item.unit or ""
         return number if unit == wanted or not wanted else convert(number, unit, wanted)
     if item.type == "yesno":
