@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from onearm.instruments import INSTRUMENTS
 from onearm.study.checking import NUMERIC, Check, Finding, require_answers, same_kind
-from onearm.study.model import Form, Item, shown
+from onearm.study.model import Form, Item
 from onearm.study.source import Path
+from onearm.study.values import shown
 from onearm.study.wording import listing, offer
 
 _ROLE_TYPES: Mapping[str, tuple[str, ...]] = {

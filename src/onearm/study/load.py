@@ -15,8 +15,9 @@ from onearm.errors import StudyError
 from onearm.study.checking import Finding
 from onearm.study.consistency import check_study
 from onearm.study.mending import STAND_IN, Mending, find_node, permitted_keys
-from onearm.study.model import Study, shown
+from onearm.study.model import Study
 from onearm.study.source import Flaw, Node, Path, decode, read_tree
+from onearm.study.values import shown
 from onearm.study.wording import offer
 
 MOST_MENDINGS = 12

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from onearm.instruments import DERIVATIONS
 from onearm.study.model import (
+    EVENT_NAMES,
     Amount,
     Analysis,
     BaselineRule,
@@ -113,7 +114,7 @@ def _units(study: Study) -> dict[str, str]:
 
 def event_words(text: str) -> str:
     """Write the rule of an adverse event in words."""
-    types = {"related": "yesno", "serious": "yesno", "grade": "number", "term": "text"}
+    types = {name: kind for name, (kind, _) in EVENT_NAMES.items()}
     return parse_rule(text, types).words({"related": "related to the cells"})
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onearm.errors import StudyError
-from onearm.study.model import Decimal, Whole
+from onearm.study.values import Decimal, Whole
 
 LARGEST = 1_000_000
 DEEPEST = 30
