@@ -16,6 +16,7 @@ from onearm.stats import (
     rank_biserial,
     signed_rank,
 )
+from onearm.stats.effect_size import noncentral_t_below
 
 
 def test_dz_and_g_with_their_intervals_agree_with_r(r_effect):
@@ -36,6 +37,31 @@ def test_the_interval_of_dz_excludes_zero_exactly_when_t_is_significant(diff):
     assert got.lower < got.estimate < got.upper or len(diff) == 2
     mirrored = cohen_dz([-d for d in diff])
     assert mirrored.lower == pytest.approx(-got.upper, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("t", "df", "noncentrality", "below"),
+    [
+        # R 4.2.2: pt(2.5, 8), pt(3, 4, 2), pt(1, 1, 0.5)
+        (2.5, 8, 0.0, 0.981528981143188),
+        (3.0, 4, 2.0, 0.710539476289602),
+        (1.0, 1, 0.5, 0.59274773643996),
+        # mpmath 1.4.1, 25 digits, quad of the defining integral (R's pt leaves its exact range
+        # beyond a noncentrality of 37.62).
+        (60.0, 199, 58.0, 0.72671787616049),
+    ],
+)
+def test_the_noncentral_t_distribution_agrees_with_r_and_its_mirror(t, df, noncentrality, below):
+    assert noncentral_t_below(t, df, noncentrality) == pytest.approx(below, abs=1e-12)
+    assert noncentral_t_below(-t, df, -noncentrality) == pytest.approx(1 - below, abs=1e-12)
+
+
+def test_limits_are_found_where_scipy_has_no_number():
+    # scipy 1.17.1: special.nctdtr(3, 9.4, -20.6) is nan; the search for this limit meets it.
+    got = cohen_dz([-22, -27, -27, -27])
+    for limit, tail in ((got.lower, 0.975), (got.upper, 0.025)):
+        below = noncentral_t_below(2 * got.estimate, 3, 2 * limit)
+        assert below == pytest.approx(tail, abs=1e-11)
 
 
 def test_a_very_large_effect_still_has_limits():
