@@ -8,21 +8,24 @@ The ids are listed in ``docs/checks.md``.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 from onearm.dates import PartialDate, study_day
-from onearm.errors import DateError, OnearmError, Problem
+from onearm.errors import DateError, LedgerError, OnearmError, Problem
 from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Key, Snapshot
+from onearm.ledger.entries import check_drafts as check_ledger_drafts
 from onearm.records import LARGEST, Records, parse_value
 from onearm.study import Form, Item, Study, Visit
 from onearm.units import convert
 
 MISSING_REASONS = ("not done", "not applicable", "unknown", "not asked")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+NATURES = ("constructed", "simulated")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 # -- drafts: before anything is recorded ----------------------------------------------------------
@@ -91,17 +94,41 @@ def _draft_problems(
     study: Study, draft: Draft, snapshot: Snapshot, today: date | None
 ) -> list[Problem]:
     if draft.key.kind == "study":
-        return _reason_problems(draft, snapshot)
-    place = _place_problems(study, draft.key)
-    if place:
-        return place
-    item = study.item(draft.key.form, draft.key.item)
-    return _content_problems(item, draft, today) + _reason_problems(draft, snapshot)
+        problems = _presence_problems(draft) or _nature_problems(draft)
+    else:
+        problems = _about_problems(draft.key) + _place_problems(study, draft.key)
+        if not any(p.id in ("form.unknown", "item.unknown") for p in problems):
+            problems += _content_problems(study, draft, today)
+    problems += _reason_problems(draft, snapshot)
+    return problems if any(p.severity == "error" for p in problems) else [*problems, *_kept(draft)]
+
+
+def _kept(draft: Draft) -> list[Problem]:
+    """What the ledger itself would refuse: texts that cannot be kept as they are."""
+    try:
+        check_ledger_drafts([draft])
+    except LedgerError as error:
+        return _error("entry.refused", str(error))
+    return []
+
+
+def _nature_problems(draft: Draft) -> list[Problem]:
+    if (draft.key.form, draft.key.item) != ("DATA", "NATURE") or draft.value in NATURES:
+        return []
+    return _error(
+        "study.nature",
+        f"'{draft.value or draft.missing}' is not a nature of data; records that are not patients' are"
+        f" {' or '.join(NATURES)}; records of patients have no such entry",
+    )
+
+
+def _about_problems(key: Key) -> list[Problem]:
+    if key.about.strip():
+        return []
+    return _error("about.empty", f"the {key.kind} is empty; give its identifier")
 
 
 def _place_problems(study: Study, key: Key) -> list[Problem]:
-    if not key.about.strip():
-        return _error("about.empty", f"the {key.kind} is empty; give its identifier")
     forms = {f.id: f for f in study.forms}
     if key.form not in forms:
         return _error(
@@ -124,29 +151,37 @@ def _place_problems(study: Study, key: Key) -> list[Problem]:
 
 def _visit_problems(study: Study, form: Form, key: Key) -> list[Problem]:
     at = [v.id for v in study.schedule.visits if form.id in v.forms]
+    problems = []
     if key.visit and key.visit not in {v.id for v in study.schedule.visits}:
         visits = ", ".join(v.id for v in study.schedule.visits)
-        return _error(
+        problems = _error(
             "visit.unknown", f"'{key.visit}' is not a visit of this study; the visits are {visits}"
         )
-    if key.visit and at and key.visit not in at:
-        return _error(
+    elif key.visit and not at:
+        # Else the same form could be filled in twice, and a change would need no reason.
+        problems = _error(
+            "visit.surplus",
+            f"form {form.id} belongs to no visit, found {key.visit}; leave the visit empty",
+        )
+    elif key.visit and key.visit not in at:
+        problems = _error(
             "visit.form",
             f"form {form.id} is not collected at visit {key.visit}; it is at {', '.join(at)}",
         )
-    if not key.visit and at and form.about == "subject":
-        return _error(
+    elif not key.visit and at and not form.unscheduled:
+        problems = _error(
             "visit.missing", f"form {form.id} belongs to a visit; name one of {', '.join(at)}"
         )
     if key.repeat != 1 and not form.repeating:
-        return _error(
+        problems += _error(
             "repeat.single",
             f"form {form.id} does not repeat, so its repeat is 1, found {key.repeat}",
         )
-    return []
+    return problems
 
 
-def _content_problems(item: Item, draft: Draft, today: date | None) -> list[Problem]:
+def _presence_problems(draft: Draft) -> list[Problem]:
+    """Either a value or a reason why there is none."""
     value, missing = draft.value, draft.missing
     if value is not None and missing:
         return _error(
@@ -159,37 +194,44 @@ def _content_problems(item: Item, draft: Draft, today: date | None) -> list[Prob
             "value.empty",
             f"no value; give one, or one of the reasons: {', '.join(MISSING_REASONS)}",
         )
-    if value is None:
-        if missing not in MISSING_REASONS:
-            return _error(
-                "missing.reason",
-                f"'{missing}' is not a reason for a missing value; the reasons are"
-                f" {', '.join(MISSING_REASONS)}",
-            )
-        return []
-    if value != value.strip() or not value:
+    if value is None and missing not in MISSING_REASONS:
+        return _error(
+            "missing.reason",
+            f"'{missing}' is not a reason for a missing value; the reasons are"
+            f" {', '.join(MISSING_REASONS)}",
+        )
+    if value is not None and (value != value.strip() or not value):
         return _error("value.blank", f"'{value}' begins or ends with a blank; remove it")
-    check = {
-        "quantity": _number_problems,
-        "integer": _number_problems,
-        "yesno": _yesno_problems,
-        "choice": _choice_problems,
-        "date": _date_problems,
-    }.get(item.type)
-    problems = check(item, value, draft.unit) if check else []
-    if item.type == "date" and not problems and today is not None:
-        problems = _future_problems(value, today)
+    return []
+
+
+def _content_problems(study: Study, draft: Draft, today: date | None) -> list[Problem]:
+    problems = _presence_problems(draft)
+    if problems or draft.value is None:
+        return problems
+    item = study.item(draft.key.form, draft.key.item)
+    if item.type in ("quantity", "integer"):
+        return _number_problems(item, draft.value, draft.unit)
+    problems = _unit_problems(item, draft.unit)
+    if item.type == "yesno":
+        return problems + _yesno_problems(draft.value)
+    if item.type == "choice":
+        return problems + _choice_problems(item, draft.value)
+    if item.type == "date":
+        anchor = study.schedule.anchor
+        dated = item.role == "visit date" or item.id == anchor.item
+        return problems + _date_problems(draft.value, today, complete=dated)
     return problems
 
 
 def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
     if not _NUMBER.fullmatch(value):
-        comma = value.replace(",", ".", 1)
-        hint = f"; write {comma}" if _NUMBER.fullmatch(comma) else ""
-        return _error("value.number", f"'{value}' is not a number with a decimal point{hint}")
+        return _error(
+            "value.number", f"'{value}' is not a number with a decimal point{_number_hint(value)}"
+        )
     if not abs(float(value)) < LARGEST:
         return _error("value.number", f"'{value}' is too large for a measurement; correct it")
-    if item.type == "integer" and float(value) != int(float(value)):
+    if item.type == "integer" and not float(value).is_integer():
         return _error("value.integer", f"'{value}' is not a whole number")
     unit_problems = _unit_problems(item, unit)
     if unit_problems:
@@ -209,6 +251,18 @@ def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
     return []
 
 
+def _number_hint(value: str) -> str:
+    """How a number with a decimal comma, or in other digits than 0 to 9, is written here."""
+    digits = "".join(str(unicodedata.decimal(c, c)) for c in value)
+    meant = re.sub("[,\N{ARABIC DECIMAL SEPARATOR}]", ".", digits, count=1)
+    if not _NUMBER.fullmatch(meant):
+        return ""
+    # 1,800 is one and four fifths to one reader and eighteen hundred to another.
+    thousands = re.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", digits)
+    either = f" or {digits.replace(',', '')}, whichever is meant" if thousands else ""
+    return f"; write {meant}{either}"
+
+
 def _unit_problems(item: Item, unit: str) -> list[Problem]:
     wanted = item.unit or ""
     if unit == wanted:
@@ -224,13 +278,13 @@ def _unit_problems(item: Item, unit: str) -> list[Problem]:
     return []
 
 
-def _yesno_problems(item: Item, value: str, unit: str) -> list[Problem]:
+def _yesno_problems(value: str) -> list[Problem]:
     if value in ("yes", "no"):
         return []
     return _error("value.yesno", f"'{value}' is neither yes nor no")
 
 
-def _choice_problems(item: Item, value: str, unit: str) -> list[Problem]:
+def _choice_problems(item: Item, value: str) -> list[Problem]:
     if item.choices and value in item.choices:
         return []
     return _error(
@@ -239,23 +293,18 @@ def _choice_problems(item: Item, value: str, unit: str) -> list[Problem]:
     )
 
 
-def _date_problems(item: Item, value: str, unit: str) -> list[Problem]:
+def _date_problems(value: str, today: date | None, *, complete: bool) -> list[Problem]:
     try:
         partial = PartialDate(value)
     except DateError as error:
         return _error("value.date", str(error))
-    if item.role == "visit date" and not partial.complete:
+    if complete and not partial.complete:
         return _error(
             "value.date.partial",
             f"'{value}' is a partial date; a visit's date needs year, month and day",
         )
-    return []
-
-
-def _future_problems(value: str, today: date) -> list[Problem]:
-    partial = PartialDate(value)
     earliest, _ = partial.impute("first")
-    if earliest > today:
+    if today is not None and earliest > today:
         return _error("value.date.future", f"'{value}' lies after today, {today.isoformat()}")
     return []
 
@@ -266,10 +315,9 @@ def _reason_problems(draft: Draft, snapshot: Snapshot) -> list[Problem]:
         return []
     if (now.value, now.unit, now.missing) == (draft.value, draft.unit, draft.missing):
         return []
-    stood = now.value if now.value is not None else now.missing
     return _error(
         "reason.missing",
-        f"{key_words(draft.key)} holds '{stood}' (entry {now.seq}); a change needs a reason",
+        f"{key_words(draft.key)} holds '{now.words}' (entry {now.seq}); a change needs a reason",
     )
 
 
@@ -316,7 +364,8 @@ class VisitState:
 
     ``state`` is ``done`` (every form has entries), ``partial`` (some have), ``due`` (the window is
     open), ``overdue`` (the window has closed), ``planned`` (it opens later), ``unscheduled`` (no
-    infusion date yet, so no target) or ``ended`` (the subject left before it).
+    infusion date yet, so no target) or ``ended`` (the subject left before it). ``out_of_window`` is
+    in days: negative before the window, positive after it, 0 inside.
     """
 
     subject: str
@@ -354,20 +403,20 @@ def visit_states(records: Records, today: date) -> list[VisitState]:
 
 def _visit_state(records: Records, subject: str, visit: Visit, today: date) -> VisitState:
     anchor = records.anchor(subject)
-    have = {d.form.id for d in records.data("subject", subject) if d.entry.key.visit == visit.id}
+    empty = _empty_forms(records, subject, visit)
     done_on = records.visit_date(subject, visit.id)
     target = target_date(visit, anchor) if anchor else None
     opens = target + timedelta(days=visit.window[0]) if target else None
     closes = target + timedelta(days=visit.window[1]) if target else None
     state: Literal["done", "partial", "due", "overdue", "planned", "unscheduled", "ended"]
-    if have >= set(visit.forms):
+    if not empty:
         state = "done"
-    elif have:
+    elif len(empty) < len(visit.forms):
         state = "partial"
-    elif opens is None or closes is None:
-        state = "unscheduled"
     elif _ended(records, subject, opens):
         state = "ended"
+    elif opens is None or closes is None:
+        state = "unscheduled"
     elif today < opens:
         state = "planned"
     else:
@@ -377,6 +426,12 @@ def _visit_state(records: Records, subject: str, visit: Visit, today: date) -> V
         outside = min(0, (done_on - opens).days) or max(0, (done_on - closes).days)
     day = study_day(done_on, anchor) if done_on and anchor else None
     return VisitState(subject, visit, state, target, opens, closes, done_on, day, outside)
+
+
+def _empty_forms(records: Records, subject: str, visit: Visit) -> list[str]:
+    """The visit's forms of which nothing is recorded."""
+    have = {d.form.id for d in records.data("subject", subject) if d.entry.key.visit == visit.id}
+    return [form for form in visit.forms if form not in have]
 
 
 def disposition(records: Records, subject: str) -> str | None:
@@ -401,8 +456,8 @@ def enrolled(records: Records, subject: str) -> bool:
     return dated or records.anchor(subject) is not None
 
 
-def _ended(records: Records, subject: str, opens: date) -> bool:
-    """Left the study before the visit's window opened."""
+def _ended(records: Records, subject: str, opens: date | None) -> bool:
+    """Left the study before the visit's window opened, or before there was an infusion at all."""
     if disposition(records, subject) in (None, "completed"):
         return False
     ends = [
@@ -412,7 +467,7 @@ def _ended(records: Records, subject: str, opens: date) -> bool:
         and any(i.role == "disposition" for i in d.form.all_items)
         and isinstance(d.value, date)
     ]
-    return bool(ends) and max(ends) <= opens
+    return opens is None or (bool(ends) and max(ends) <= opens)
 
 
 # -- records: what is open ------------------------------------------------------------------------
@@ -425,10 +480,21 @@ def check_records(records: Records, today: date | None = None) -> list[Problem]:
     report on a data cut does.
     """
     return [
+        *_unread(records),
         *_value_warnings(records),
         *_holes(records),
         *_open_scores(records),
         *_windows(records, today),
+    ]
+
+
+def _unread(records: Records) -> list[Problem]:
+    """Entries that this study file has no place for: recorded, but no result rests on them."""
+    return [
+        _at(p, f"{key_words(entry.key)} (entry {entry.seq})")
+        for entry in records.snapshot.entries
+        if entry.key.kind != "study"
+        for p in _place_problems(records.study, entry.key)
     ]
 
 
@@ -447,7 +513,7 @@ def _value_warnings(records: Records) -> list[Problem]:
                 draft = Draft(entry.key, entry.value, entry.unit)
                 problems += [
                     _at(p, f"{key_words(entry.key)} (entry {entry.seq})")
-                    for p in _content_problems(datum.item, draft, None)
+                    for p in _content_problems(records.study, draft, None)
                 ]
     return problems
 
@@ -511,6 +577,11 @@ def _windows(records: Records, today: date | None) -> list[Problem]:
                     "warning",
                     where,
                 )
+            )
+        if state.state == "partial":
+            empty = ", ".join(_empty_forms(records, state.subject, state.visit))
+            problems.append(
+                Problem("visit.partial", f"nothing recorded on form {empty}", "warning", where)
             )
         if state.state == "overdue" and today is not None:
             problems.append(

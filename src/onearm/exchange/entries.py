@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -79,8 +80,9 @@ def read_entries(path: Path) -> tuple[list[Draft], list[str], list[Problem]]:
         header = [name.strip().lower() for name in next(rows, [])]
         _check_header(path, header)
         drafts, places, problems = [], [], []
-        for cells in rows:
-            place = f"{path.name}, row {rows.line_num}"
+        # Rows as a spreadsheet counts them: a cell with a line break in it is still one row.
+        for number, cells in enumerate(rows, start=2):
+            place = f"{path.name}, row {number}"
             if not any(cell.strip() for cell in cells):
                 continue
             draft = _draft(header, cells)
@@ -91,7 +93,7 @@ def read_entries(path: Path) -> tuple[list[Draft], list[str], list[Problem]]:
                 places.append(place)
     except csv.Error as error:
         raise ExchangeError(
-            f"{path.name}, row {rows.line_num}: {error}; a CSV file puts text with commas or quotes in"
+            f"{path.name}, line {rows.line_num}: {error}; a CSV file puts text with commas or quotes in"
             ' "..." and doubles a quote inside'
         ) from None
     if not drafts and not problems:
@@ -113,6 +115,12 @@ def _text(path: Path) -> str:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    for separator, words in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise ExchangeError(
+                f"{path.name}, row 1: the columns are separated by {words}; expected commas; save the file"
+                " as CSV separated by commas, numbers with a decimal point"
+            )
     lacking = [c for c in COLUMNS if c not in header and c not in OPTIONAL]
     surplus = [c for c in header if c not in COLUMNS]
     double = sorted({c for c in header if header.count(c) > 1})
@@ -138,7 +146,7 @@ def _draft(header: list[str], cells: list[str]) -> Draft | str:
     if kind not in KINDS:
         return f"kind is '{kind}'; expected one of {', '.join(KINDS)}"
     repeat = row.get("repeat", "").strip() or "1"
-    if not repeat.isdigit() or int(repeat) < 1:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,14}", repeat):
         return f"repeat is '{repeat}'; expected a whole number from 1, or nothing"
     key = Key(
         kind=kind,  # type: ignore[arg-type]
