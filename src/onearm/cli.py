@@ -281,6 +281,7 @@ def check(study: Path, json_: bool) -> None:
 @guarded
 def diff(a: Path, b: Path, json_: bool) -> None:
     """Say in words how two study files differ. Exit code 1 when they do."""
+    from onearm.study.words import describe_diff
     from onearm.study.words import diff as compare_studies
 
     left, right = load(a), load(b)
@@ -293,29 +294,8 @@ def diff(a: Path, b: Path, json_: bool) -> None:
             ]
         )
     else:
-        click.echo(_differences(found, a, b))
+        click.echo(describe_diff(left, right))
     sys.exit(PROBLEMS if found else FINE)
-
-
-def _differences(found: Sequence[Any], a: Path, b: Path) -> str:
-    """Differences by topic; what each file says stands on a line of its own."""
-    from textwrap import fill
-
-    lines = [f"A  {a}", f"B  {b}"]
-    topic = ""
-    for d in found:
-        if d.topic != topic:
-            topic = d.topic
-            lines += ["", click.style(topic, bold=True)]
-        lines.append(f"  {d.text.partition(': ')[0]}")
-        for name, text in (("A", d.left), ("B", d.right)):
-            lines.append(
-                fill(text, 98, initial_indent=f"    {name}  ", subsequent_indent="       ")
-            )
-    total = (
-        f"{len(found)} difference{'s' if len(found) != 1 else ''}." if found else "No difference."
-    )
-    return "\n".join([*lines, "", total])
 
 
 # -- the ledger -----------------------------------------------------------------------------------
