@@ -217,3 +217,11 @@ def filled(place: Place, templates: dict[str, bytes]) -> Place:
     with place.open() as opened:
         fill(opened)
     return place
+
+
+@pytest.fixture
+def in_file(tmp_path: Path, templates: dict[str, bytes]) -> Place:
+    """The same in SQLite only, for what the kind of database has no part in."""
+    path = tmp_path / "ledger.db"
+    path.write_bytes(templates["filled"])
+    return Place(path)

@@ -503,7 +503,7 @@ saves = st.lists(st.dictionaries(keys, st.none() | texts.filter(str.strip), max_
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(saves=saves)
 def test_replaying_the_trail_gives_the_data_at_every_entry(
@@ -646,6 +646,7 @@ with Ledger.open(sys.argv[1]) as ledger:
 """
 
 
+@pytest.mark.slow
 def test_two_programs_writing_at_once_keep_the_chain_whole(place: Place) -> None:
     command = [sys.executable, "-c", WRITER, str(place.where)]
     writers = [subprocess.Popen([*command, name]) for name in ("a", "b")]

@@ -404,18 +404,14 @@ class _Walk:
         if voucher is None or voucher.fits(self._own(stretch, place)):
             return
         seq = place - stretch.shift
-        above = (
-            "the witness" if voucher.by is None and self._is_top(place) else f"entry {place + 1}"
-        )
+        above = "the witness" if place == self.top else f"entry {place + 1}"
+        above += " (itself damaged)" if voucher.by else ""
         self.found.add(
             seq,
             "edit",
             f"entry {seq} is not the one that {above} was chained to: it, and perhaps entries "
             "before it, were rewritten with their hashes",
         )
-
-    def _is_top(self, place: int) -> bool:
-        return place >= self.reading.highest()
 
     def _hole(
         self, floor: int, top: int, shifts: tuple[int, ...], voucher: _Voucher | None
