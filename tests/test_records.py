@@ -56,6 +56,7 @@ def test_a_partial_date_is_not_completed(text: str) -> None:
         (PROTEIN, "inf", "g/(24.h)", ValueError),
         (PROTEIN, "-Infinity", "g/(24.h)", ValueError),
         (PROTEIN, "1e999", "g/(24.h)", ValueError),
+        (PROTEIN, "1e100", "g/(24.h)", ValueError),
         (PROTEIN, "1,8", "g/(24.h)", ValueError),
         (PROTEIN, "traces", "g/(24.h)", ValueError),
         (PROTEIN, "1.8", "mmol/L", UnitError),
@@ -255,7 +256,9 @@ def test_a_finding_whose_cause_nobody_named_gives_bounds(trial) -> None:
         ("2017-03-29", "4"),  # 10 days before: inside the window of 10 days
         ("2017-03-28", "0 to 4"),  # 11 days
         ("2017-04-08", "4"),  # the same day
-        ("2017-04-09", "0 to 4"),  # after the assessment
+        ("2017-04-09", "4"),  # a collection of the same visit that ended a day later
+        ("2017-04-18", "4"),
+        ("2017-04-19", "0 to 4"),  # 11 days after
     ],
 )
 def test_a_value_outside_the_instruments_window_is_missing_not_normal(

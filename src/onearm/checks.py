@@ -24,6 +24,7 @@ from onearm.study import Form, Item, Study, Visit
 from onearm.units import convert
 
 MISSING_REASONS = ("not done", "not applicable", "unknown", "not asked")
+FIRST_YEAR = 1900
 NATURES = ("constructed", "simulated")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -302,6 +303,12 @@ def _date_problems(value: str, today: date | None, *, complete: bool) -> list[Pr
         return _error(
             "value.date.partial",
             f"'{value}' is a partial date; a visit's date needs year, month and day",
+        )
+    if partial.year < FIRST_YEAR:
+        return _error(
+            "value.date.past",
+            f"'{value}' lies before {FIRST_YEAR}; expected a date of the Gregorian calendar; convert a date"
+            " of another calendar, such as the solar Hijri one",
         )
     earliest, _ = partial.impute("first")
     if today is not None and earliest > today:
