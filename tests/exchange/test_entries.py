@@ -174,7 +174,7 @@ def test_the_demonstrations_records_go_through_the_gate_without_a_warning(
     [
         ("subject,S1,M3,URINE,UPROT24H,1,1.8,g/(24.h),", "row.form", "has 9 cells, the header has 10"),
         ("subject,S1,M3,URINE,UPROT24H,1,1,8,g/(24.h),,", "row.form", "has 11 cells, the header has 10"),
-        ("patient,S1,M3,URINE,UPROT24H,1,1.8,g/(24.h),,", "row.form", "kind is 'patient'; expected one of subject, donor,"),
+        ("patient,S1,M3,URINE,UPROT24H,1,1.8,g/(24.h),,", "row.form", "kind is 'patient'; expected one of subject, "),
         ("subject,S1,M3,URINE,UPROT24H,0,1.8,g/(24.h),,", "row.form", "repeat is '0'; expected a whole number from 1"),
         ("subject,S1,M3,URINE,UPROT24H,-1,1.8,g/(24.h),,", "row.form", "repeat is '-1'"),
         ("subject,S1,M3,URINE,UPROT24H,one,1.8,g/(24.h),,", "row.form", "repeat is 'one'"),
