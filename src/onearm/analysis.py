@@ -639,9 +639,10 @@ def _published_check(results: Results, text: str, value: str, path: str | None) 
 
 def round_half_up(value: float, decimals: int) -> str:
     """Decimal rounding as people and papers do it: 2.25 to 2.3."""
-    from decimal import ROUND_HALF_UP, Decimal
+    from decimal import ROUND_HALF_UP, Context, Decimal
 
-    return str(Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
+    quantum, long = Decimal(1).scaleb(-decimals), Context(prec=400)
+    return str(Decimal(repr(float(value))).quantize(quantum, ROUND_HALF_UP, long))
 
 
 def resolve(results: Results, path: str) -> tuple[float | None, str]:

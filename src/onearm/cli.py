@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from errno import EPIPE
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,8 +55,9 @@ def guarded(command: F) -> F:
 
 
 def as_json(value: object) -> None:
-    """Print a result as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Print a result as JSON; escaped where the console could not show every letter."""
+    utf8 = str(getattr(sys.stdout, "encoding", "")).lower().replace("-", "") == "utf8"
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not utf8, default=str))
 
 
 def study_path(place: Path) -> Path:
@@ -131,6 +133,11 @@ def main() -> None:
     """
     # A command is short-lived and builds large tables: collecting garbage seldom saves a sixth of its time.
     gc.set_threshold(100_000, 50, 50)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a console that lacks a letter shows ? and goes on
 
 
 # -- demo and new ---------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from onearm.units import unit_words
 
+_LONG = Context(prec=400)  # a number of any size keeps all its digits
 MINUS, DASH, THIN = "\u2212", "\u2013", "\u202f"
 
 
@@ -16,7 +17,7 @@ def rounded(value: float, decimals: int) -> str:
     '2.3'
     """
     quantum = Decimal(1).scaleb(-decimals)
-    text = str(Decimal(repr(float(value))).quantize(quantum, ROUND_HALF_UP))
+    text = str(Decimal(repr(float(value))).quantize(quantum, ROUND_HALF_UP, _LONG))
     return text.removeprefix("-") if float(text) == 0 else text
 
 
