@@ -268,6 +268,33 @@ def test_a_row_that_does_continue_the_chain_passes_the_guards(filled: Place) -> 
     assert filled.witness() == (9, "ab")  # the guards keep the chain; verify() checks the hashes
 
 
+def test_a_removed_end_cannot_be_recorded_anew_under_its_old_numbers(filled: Place) -> None:
+    with filled.unguarded() as connection:
+        connection.execute("DELETE FROM ledger WHERE seq > 6")
+    anew = {"prev_hash": "(SELECT hash FROM ledger WHERE seq = 6)", "hash": "'ab'"}
+    at = {"at": "(SELECT at FROM ledger WHERE seq = 6)"}
+    with pytest.raises(Exception, match="onearm ledger: "), filled.raw() as connection:
+        connection.execute(copy_of_row_1({"seq": "7", **anew, **at}))
+    with filled.open() as ledger, pytest.raises(LedgerError):
+        ledger.record([Draft(RASH, "yes", reason="r")], **WHO)
+    assert len(filled.rows()) == 6
+
+
+def test_several_rows_in_one_statement_each_continue_the_one_before(filled: Place) -> None:
+    at = {"at": "(SELECT at FROM ledger WHERE seq = 8)"}
+    two = copy_of_row_1({**NEXT, **at})
+    for prev_hash, passes in (("'zz'", False), ("'ab'", True)):
+        row = {"seq": "10", "prev_hash": prev_hash, "hash": "'cd'", **at}
+        both = f"{two} UNION ALL {copy_of_row_1(row).partition(') ')[2]}"
+        if passes:
+            with filled.raw() as connection:
+                connection.execute(both)
+        else:
+            with pytest.raises(Exception, match="onearm ledger: "), filled.raw() as connection:
+                connection.execute(both)
+    assert filled.witness() == (10, "cd")
+
+
 def test_nothing_is_recorded_into_a_ledger_whose_guards_are_gone(filled: Place) -> None:
     with filled.raw() as connection:
         connection.guards_off()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables, which keep a text a 
 BUSY = 30.0  # seconds a writer waits for another one
 STREAM = 2_000  # rows fetched at a time
 KEYS_AT_ONCE = 100  # keys looked up by one query
+ROWS_AT_ONCE = 500  # rows added by one statement of PostgreSQL
 
 FAULTS = (SQLAlchemyError, sqlite3.Error, UnicodeError)
 """What a database raises; UnicodeError when SQLite quotes damaged bytes in its own message."""
@@ -460,9 +461,20 @@ def order(connection: Connection, up_to: int) -> tuple[tuple[str, str], ...]:
     return tuple((row.kind, row.about) for row in connection.execute(query))
 
 
-def append(connection: Connection, cells: Sequence[Mapping[str, object]]) -> None:
-    """Add rows; the triggers refuse one that does not continue the chain."""
-    connection.execute(LEDGER.insert(), list(cells))
+def append(connection: Connection, cells: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows, cells in the order of COLUMNS; refused where they do not continue the chain."""
+    insert = f"INSERT INTO ledger ({_names(LEDGER.c)}) VALUES "  # noqa: S608 -- names of columns
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(insert + _marks("?"), list(cells))
+        return
+    for start in range(0, len(cells), ROWS_AT_ONCE):  # many rows per statement: see guards
+        part = cells[start : start + ROWS_AT_ONCE]
+        together = tuple(cell for row in part for cell in row)
+        connection.exec_driver_sql(insert + ", ".join([_marks("%s")] * len(part)), together)
+
+
+def _marks(mark: str) -> str:
+    return f"({', '.join([mark] * len(COLUMNS))})"
 
 
 def blank(connection: Connection, seq: int) -> None:

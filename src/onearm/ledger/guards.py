@@ -101,14 +101,21 @@ SQLITE = {
 """Name and statement of every object of a ledger in SQLite."""
 
 _SIMILAR = _MAY_CHANGE.format(same="IS NOT DISTINCT FROM")
-_ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _TRUNCATE = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    32,
-)  # bits of pg_trigger.tgtype
+# PostgreSQL moves its witness once per statement: moved once per row, a save of n entries would
+# leave n dead versions of the one row behind, and each move would walk over all of them.
+_CONTINUES_ROWS = f"""NOT EXISTS (SELECT 1 FROM ledger WHERE seq >= NEW.seq) AND (
+    EXISTS (SELECT 1 FROM ledger WHERE seq = NEW.seq - 1 AND hash = NEW.prev_hash)
+    OR (NEW.seq = 1 AND NEW.prev_hash = '{GENESIS}')
+  )"""  # noqa: S608 -- constants
+_FOLLOWS_ROWS = """NEW.seq > OLD.seq
+  AND EXISTS (SELECT 1 FROM ledger WHERE seq = OLD.seq + 1 AND prev_hash = OLD.hash)
+  AND EXISTS (SELECT 1 FROM ledger WHERE seq = NEW.seq AND hash = NEW.hash)
+  AND NOT EXISTS (SELECT 1 FROM ledger WHERE seq > NEW.seq)"""
+_ADVANCE = """  IF EXISTS (SELECT 1 FROM fresh) THEN
+    UPDATE ledger_head
+    SET (seq, hash) = (SELECT seq, hash FROM fresh ORDER BY seq DESC LIMIT 1);
+  END IF;
+"""
 
 
 def _function(refusals: Mapping[str, str], does: str = "", returns: str = "NEW") -> str:
@@ -122,56 +129,34 @@ def _function(refusals: Mapping[str, str], does: str = "", returns: str = "NEW")
 
 _POSTGRES_FUNCTIONS = {
     "ledger_append": _function(
-        {NO_BREAK: f"NOT {_CONTINUES}", NO_BACKDATE: _BACKDATED, NO_REDACTION: _NOTHING_TO_REDACT}
+        {
+            NO_BREAK: f"NOT ({_CONTINUES_ROWS})",
+            NO_BACKDATE: _BACKDATED,
+            NO_REDACTION: _NOTHING_TO_REDACT,
+        }
     ),
-    "ledger_advance": _function(
-        {},
-        "  UPDATE ledger_head SET seq = NEW.seq, hash = NEW.hash\n"
-        "  WHERE seq = NEW.seq - 1 AND hash = NEW.prev_hash;\n",
-        "NULL",
-    ),
+    "ledger_advance": _function({}, _ADVANCE, "NULL"),
     "ledger_keep": _function({NO_CHANGE: f"NOT ({_SIMILAR})"}),
     "ledger_stay": _function({NO_REMOVAL: "true"}, returns="NULL"),
-    "ledger_head_keep": _function({NO_WITNESS: f"NOT ({_FOLLOWS})"}),
+    "ledger_head_keep": _function({NO_WITNESS: f"NOT ({_FOLLOWS_ROWS})"}),
     "ledger_head_stay": _function({NO_WITNESS: "true"}, returns="NULL"),
 }
 
 _POSTGRES_TRIGGERS = {
-    # name: (table, function, event in SQL, "ROW" or "STATEMENT", bits of pg_trigger.tgtype)
-    "ledger_append": ("ledger", "ledger_append", "BEFORE INSERT", "ROW", _ROW | _BEFORE | _INSERT),
-    "ledger_advance": ("ledger", "ledger_advance", "AFTER INSERT", "ROW", _ROW | _INSERT),
-    "ledger_keep": ("ledger", "ledger_keep", "BEFORE UPDATE", "ROW", _ROW | _BEFORE | _UPDATE),
-    "ledger_stay": ("ledger", "ledger_stay", "BEFORE DELETE", "ROW", _ROW | _BEFORE | _DELETE),
-    "ledger_whole": ("ledger", "ledger_stay", "BEFORE TRUNCATE", "STATEMENT", _BEFORE | _TRUNCATE),
-    "ledger_head_one": (
-        "ledger_head",
-        "ledger_head_stay",
-        "BEFORE INSERT",
-        "ROW",
-        _ROW | _BEFORE | _INSERT,
-    ),
-    "ledger_head_keep": (
-        "ledger_head",
-        "ledger_head_keep",
-        "BEFORE UPDATE",
-        "ROW",
-        _ROW | _BEFORE | _UPDATE,
-    ),
-    "ledger_head_stay": (
-        "ledger_head",
-        "ledger_head_stay",
-        "BEFORE DELETE",
-        "ROW",
-        _ROW | _BEFORE | _DELETE,
-    ),
-    "ledger_head_whole": (
-        "ledger_head",
-        "ledger_head_stay",
-        "BEFORE TRUNCATE",
-        "STATEMENT",
-        _BEFORE | _TRUNCATE,
-    ),
+    # name: (table, event, level, function)
+    "ledger_append": ("ledger", "BEFORE INSERT", "ROW", "ledger_append"),
+    "ledger_advance": ("ledger", "AFTER INSERT", "STATEMENT", "ledger_advance"),
+    "ledger_keep": ("ledger", "BEFORE UPDATE", "ROW", "ledger_keep"),
+    "ledger_stay": ("ledger", "BEFORE DELETE", "ROW", "ledger_stay"),
+    "ledger_whole": ("ledger", "BEFORE TRUNCATE", "STATEMENT", "ledger_stay"),
+    "ledger_head_one": ("ledger_head", "BEFORE INSERT", "ROW", "ledger_head_stay"),
+    "ledger_head_keep": ("ledger_head", "BEFORE UPDATE", "ROW", "ledger_head_keep"),
+    "ledger_head_stay": ("ledger_head", "BEFORE DELETE", "ROW", "ledger_head_stay"),
+    "ledger_head_whole": ("ledger_head", "BEFORE TRUNCATE", "STATEMENT", "ledger_head_stay"),
 }
+_FRESH = "REFERENCING NEW TABLE AS fresh "
+# pg_trigger.tgtype adds these up
+_BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 _POSTGRES_INDEXES = {
     "CREATE UNIQUE INDEX ledger_pkey ON ledger USING btree (seq)",
@@ -190,9 +175,8 @@ def sqlite_statements() -> list[str]:
 
 def postgres_statements(schema: str) -> list[str]:
     """Return what makes a ledger in a schema of PostgreSQL."""
-    path = (
-        f'"{schema}", pg_temp'  # named, so that a temporary table cannot stand in for the witness
-    )
+    # named, so that a temporary table cannot stand in for the ledger or its witness
+    path = f'"{schema}", pg_temp'
     text = 'TEXT COLLATE "C"'
     statements = [
         f"CREATE TABLE ledger (\n{_columns('BIGINT', text)}\n)",
@@ -206,10 +190,11 @@ def postgres_statements(schema: str) -> list[str]:
             f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = {path} "
             f"AS $guard${body}$guard$"
         )
-    for name, (table, function, event, level, _bits) in _POSTGRES_TRIGGERS.items():
+    for name, (table, event, level, function) in _POSTGRES_TRIGGERS.items():
+        fresh = _FRESH if event == "AFTER INSERT" else ""
         statements.append(
-            f"CREATE TRIGGER {name} {event} ON {table} FOR EACH {level} EXECUTE FUNCTION "
-            f"{function}()"
+            f"CREATE TRIGGER {name} {event} ON {table} {fresh}FOR EACH {level} "
+            f"EXECUTE FUNCTION {function}()"
         )
         # ALWAYS: also when a session calls itself a replica, which skips ordinary triggers
         statements.append(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
@@ -253,8 +238,9 @@ SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmo
 a.atthasdef FROM pg_attribute a WHERE a.attrelid IN {_OURS} AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY 1, a.attnum"""  # noqa: S608
 _ASK_TRIGGERS = f"""
-SELECT t.tgname, c.relname, p.proname, t.tgtype, t.tgenabled, t.tgqual IS NULL AND t.tgattr::text =
-'' FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+SELECT t.tgname, c.relname, p.proname, t.tgtype, t.tgenabled,
+  t.tgqual IS NULL AND t.tgattr::text = '', COALESCE(t.tgnewtable, '')
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE t.tgrelid IN {_OURS} AND NOT t.tgisinternal"""  # noqa: S608
 _ASK_FUNCTIONS = f"""
 SELECT DISTINCT p.proname, p.prosrc, p.prosecdef, l.lanname, p.proconfig::text
@@ -303,12 +289,14 @@ def _postgres_columns(table: str) -> list[tuple[Any, ...]]:
 def _check_triggers(ask: Ask) -> list[str]:
     found = {row[0]: row[1:] for row in ask(_ASK_TRIGGERS)}
     faults = []
-    for name, (table, function, _event, _level, bits) in _POSTGRES_TRIGGERS.items():
+    for name, (table, event, level, function) in _POSTGRES_TRIGGERS.items():
+        bits = sum(_BITS.get(word, 0) for word in (*event.split(), level))
+        fresh = "fresh" if event == "AFTER INSERT" else ""
         if name not in found:
             faults.append(f"trigger {name} is missing")
         elif found[name][3] != "A":
             faults.append(f"trigger {name} is switched off, or not enabled always")
-        elif found[name] != (table, function, bits, "A", True):
+        elif found[name] != (table, function, bits, "A", True, fresh):
             faults.append(f"trigger {name} was altered")
     faults += [
         f"trigger {name} was added to the ledger's tables"

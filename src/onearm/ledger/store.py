@@ -354,7 +354,7 @@ def _time_after(now: datetime, last: str) -> str:
 
 def _chained(
     head: Head, draft: Draft, author: Author, at: str, redacts: int | None
-) -> tuple[dict[str, object], Entry]:
+) -> tuple[tuple[chain.Cell, ...], Entry]:
     key = draft.key
     salt = None if draft.value is None else secrets.token_hex(16)
     digest = chain.value_digest(salt, draft.value)
@@ -365,7 +365,7 @@ def _chained(
         *(redacts, head.hash),
     ]
     row.append(chain.entry_hash([*row, None]))
-    return dict(zip(chain.COLUMNS, row, strict=True)), to_entry(row)
+    return tuple(row), to_entry(row)
 
 
 def _number(as_of: object, head: Head) -> int:
