@@ -636,6 +636,30 @@ def test_a_database_of_postgres_without_a_ledger_is_refused(postgres_place: Plac
         Ledger.open(postgres_place.where)
 
 
+def test_a_role_with_only_the_rights_the_documentation_grants_can_work(
+    postgres_place: Place,
+) -> None:
+    from sqlalchemy.engine import make_url
+
+    Ledger.open(postgres_place.where, create=True).close()
+    text = (DOCS / "ledger.md").read_text(encoding="utf-8")
+    [grants] = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    url = make_url(str(postgres_place.where))
+    schema = str(url.query["options"]).split("search_path=")[1].split()[0]
+    role = f"role_{schema}"
+    with postgres_place.raw() as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role}")
+        connection.execute(grants.replace("onearm", role))
+    limited = url.set(username=role).render_as_string(hide_password=False)
+    with Ledger.open(limited) as ledger:
+        fill(ledger)
+        assert ledger.verify() == []
+    with pytest.raises(Exception, match="permission denied"), Place(limited).raw() as connection:
+        connection.execute("DELETE FROM ledger")
+    with pytest.raises(Exception, match="must be owner"), Place(limited).raw() as connection:
+        connection.execute("ALTER TABLE ledger DISABLE TRIGGER ledger_keep")
+
+
 def test_the_file_can_be_copied_between_saves(tmp_path: Path) -> None:
     path, copy = tmp_path / "ledger.db", tmp_path / "copy.db"
     with Ledger.open(path, create=True) as ledger:
