@@ -531,6 +531,8 @@ def _means(
         d = describe([ln(v) for v in values] if log else list(values))
         assert d.mean is not None and d.sd is not None
         half = float(stdtrit(d.n - 1, 0.975)) * d.sd / sqrt(d.n)
+        if log and d.mean + half > 700:
+            return None  # the interval reaches beyond the largest number
         back = exp if log else float
         sides.append((back(d.mean), back(d.mean - half), back(d.mean + half)))
     return sides[0], sides[1]
