@@ -438,9 +438,7 @@ def _tables(results: Results) -> dict[str, Table | None]:
         "stopping": tables.stopping_table(results) if results.stopping else None,
         "deviations": tables.deviations_table(results.deviations) if results.deviations else None,
         "problems": tables.problems_table([p for p in results.problems if p.id != "visit.window"]),
-        "chance": tables.chance_table([c for cs in results.chances.values() for c in cs])
-        if any(results.chances.values())
-        else None,
+        "chance": tables.chance_table(results) if any(results.chances.values()) else None,
     }
     return {n: t if t is not None and t.rows else None for n, t in chosen.items()}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from onearm.analysis import BeforeAfter, Chance, Outcome, PublishedCheck, Results
+from onearm.analysis import BeforeAfter, Outcome, PublishedCheck, Results
 from onearm.eligibility import Assessment, Evidence
 from onearm.errors import Problem, UnitError
 from onearm.instruments.renal_response import DEFINITIONS
@@ -79,11 +80,6 @@ def entry_links(seqs: Sequence[int]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (f"{a}" if a == b else f"{a}–{b}", f"#e{a}") for a, b in ranges(tuple(sorted(set(seqs))))
     )
-
-
-def at_entries(text: str, seqs: Sequence[int], tone: Tone = "") -> Cell:
-    """A cell whose number leads to the first ledger entry behind it."""
-    return Cell(text, f"#e{min(seqs)}" if seqs else "", tone)
 
 
 # -- published ------------------------------------------------------------------------------------
@@ -235,8 +231,13 @@ def _explained(
             yield from _explained(inner, found, dated=dated, indent=indent + "\u2002")
         return
     mark = {True: "✓", False: "✗", None: "?"}[part.truth]
-    values = [shown_value(e, dated) for name, e in found.items() if name in part.text]
+    values = [shown_value(e, dated) for name, e in found.items() if _names(part.text, name)]
     yield f"{indent}{mark} {part.text}: {', '.join(values)}"
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a rule's text names an item: UWBC does not name WBC."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) is not None
 
 
 def shown_value(evidence: Evidence, dated: bool) -> str:
@@ -480,10 +481,12 @@ def _effect(effect: object | None) -> str:
 
 def responder_table(outcomes: Sequence[Outcome]) -> Table:
     """Responders by a rule of the study file under every baseline rule, with exact intervals."""
+    levels = {o.analysis.conf_level for o in outcomes}
     rows = []
     for o in outcomes:
         r = o.responders
         assert r is not None
+        level = "" if len(levels) == 1 else f"{100 * o.analysis.conf_level:g} %: "
         worst = "" if not r.unknown else f"{_share(r.worst)} to {_share(r.best)}"
         rows.append(
             row(
@@ -491,10 +494,11 @@ def responder_table(outcomes: Sequence[Outcome]) -> Table:
                 o.baseline.label + (" (primary)" if o.primary_baseline else ""),
                 Cell(f"{len(r.responders)} of {r.known}", f"#from-{o.id}"),
                 Cell(percent(r.interval.estimate if r.interval else None), f"#from-{o.id}"),
-                Cell(_percent_interval(r.interval), f"#from-{o.id}"),
+                Cell(level + _percent_interval(r.interval), f"#from-{o.id}"),
                 Cell(f"{len(r.unknown)} {worst}".strip(), f"#from-{o.id}"),
             )
         )
+    common = f"{100 * levels.pop():g} % " if len(levels) == 1 else ""
     return Table(
         "responders",
         "Responders",
@@ -503,7 +507,7 @@ def responder_table(outcomes: Sequence[Outcome]) -> Table:
             ("Before", "l"),
             ("Responders", "r"),
             ("Share", "r"),
-            (f"{100 * outcomes[0].analysis.conf_level:g} % interval (Clopper-Pearson)", "r"),
+            (f"{common}interval (Clopper-Pearson)", "r"),
             ("Unknown (share if none or all respond)", "r"),
         ),
         tuple(rows),
@@ -518,9 +522,6 @@ def _percent_interval(i: object | None) -> str:
     if i is None:
         return DASH
     return f"{percent(getattr(i, 'lower', None))} to {percent(getattr(i, 'upper', None))}"
-
-
-_LEVEL = {"CR": "complete", "PR": "partial", "NR": "none", "unknown": "unknown"}
 
 
 def response_matrix(outcome: Outcome) -> Table:
@@ -706,30 +707,34 @@ def problems_table(problems: Sequence[Problem]) -> Table:
     )
 
 
-def chance_table(chances: Sequence[Chance]) -> Table:
+def chance_table(results: Results) -> Table:
     """How often such a trial is 'significant' when the cells do nothing."""
+    found = [c for chances in results.chances.values() for c in chances]
     rows = [
         row(
+            results.study.measure(c.comparator.measure).label,
             c.comparator.text,
             f"{number(c.comparator.change, 1)} ± {number(c.comparator.sd, 1)}",
+            Cell(str(c.n), CHANCE),
             Cell(percent(c.t, 0), CHANCE),
             Cell(percent(c.signed_rank, 0), CHANCE),
             c.comparator.citation,
         )
-        for c in chances
+        for c in found
     ]
-    n = chances[0].n if chances else 0
-    error = max((c.error for c in chances), default=0.0)
-    trials = chances[0].trials if chances else 0
+    error = max((c.error for c in found), default=0.0)
+    trials = max((c.trials for c in found), default=0)
     return Table(
         "chance",
-        f"How often a trial of {n} patients gives P < 0.05 when the cells do nothing",
+        "How often such a trial gives P < 0.05 when the cells do nothing",
         (
+            ("Endpoint", "l"),
             ("Patients without the cells", "l"),
             ("Change, mean ± SD", "r"),
+            ("Patients a trial", "r"),
             ("Paired t", "r"),
             ("Exact signed rank", "r"),
-            ("Source", "l"),
+            ("Source of the change", "l"),
         ),
         tuple(rows),
         (
