@@ -501,6 +501,7 @@ def trajectories(results: Results, outcome: Outcome) -> figures.Trajectories:
         log,
         tuple((v.day, f"{v.id}\n{v.day:+d}") for v in study.schedule.visits),
         _means(outcome, log),
+        measure.decimals,
     )
 
 

@@ -11,6 +11,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onearm.report.numbers import number
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -44,7 +46,7 @@ class Trajectories:
     log: bool
     ticks: tuple[tuple[int, str], ...]
     mean: tuple[tuple[float, float, float], tuple[float, float, float]] | None
-    note: str = ""
+    decimals: int = 1
 
 
 _STYLE: Any = {
@@ -188,7 +190,15 @@ def _paired(axes: Axes, data: Trajectories) -> None:
             axes.plot([x, x], [low, high], color=INK, linewidth=1.6, solid_capstyle="butt")
             axes.plot([x], [mean], "D", color=INK, markersize=5.5)
             gap = -0.09 if side == "right" else 0.09
-            axes.text(x + gap, mean, _short(mean), ha=side, va="center", fontweight=600, fontsize=9)
+            axes.text(
+                x + gap,
+                mean,
+                number(mean, data.decimals),
+                ha=side,
+                va="center",
+                fontweight=600,
+                fontsize=9,
+            )
     axes.set_xlim(-0.62, 1.62)
     axes.set_xticks([0, 1], [data.before, data.after])
     complete = sum(line.before is not None and line.after is not None for line in data.lines)
@@ -256,10 +266,6 @@ def _scale(axes: Axes, data: Trajectories) -> None:
         pad = 0.07 * ((max(values) - min(values)) or 1.0)
         low = 0.0 if 0 <= min(values) < 0.4 * max(values) else min(values)
         axes.set_ylim(low - pad, max(values) + pad)
-
-
-def _short(value: float) -> str:
-    return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def svg_of(figure: Figure, prefix: str, title: str) -> str:
