@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode -p $(VENV) -c constraints.txt
 
-.PHONY: demo test check bench setup dev clean
+.PHONY: demo test check bench setup dev pictures clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -41,6 +41,12 @@ test: check
 
 bench: dev
 	@for script in benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# The README's picture, from the demo's report; needs Chromium.
+pictures: demo
+	chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+	  --hide-scrollbars --window-size=1280,1010 --user-data-dir=$$(mktemp -d) \
+	  --screenshot=docs/pictures/report.png file://$(CURDIR)/demo/report.html >/dev/null 2>&1
 
 clean:
 	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache
