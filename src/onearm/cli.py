@@ -775,7 +775,7 @@ def _paired_plot(pairs: Any, c: BeforeAfter) -> str:
     from onearm.report.numbers import number
 
     left, right = number(low, pairs.decimals), number(high, pairs.decimals)
-    ends = f"  {'':8} {left}{right:>{width - len(left)}}"
+    ends = f"  {'':8} {left} {right:>{max(width - len(left) - 1, 0)}}"
     more = [f"  ... and {len(complete) - 30} more pairs"] if len(complete) > 30 else []
     return "\n".join(
         [*lines, *more, ends, "  ○ before  ◀ lower after  ▶ higher after  ● unchanged"]
