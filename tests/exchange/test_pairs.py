@@ -134,9 +134,10 @@ def test_an_empty_file_is_said_and_a_header_alone_is_no_pair(read: Read) -> None
 
 
 def test_a_file_that_is_no_text_no_file_or_not_there_is_said(read: Read, tmp_path: Path) -> None:
-    assert "byte 13 is not UTF-8 text; save the file as CSV UTF-8" in faults(
-        read, b"before,after\n\xff\xfe,5\n"
-    )[0]
+    assert (
+        "byte 13 is not UTF-8 text; save the file as CSV UTF-8"
+        in faults(read, b"before,after\n\xff\xfe,5\n")[0]
+    )
     for path in (tmp_path, tmp_path / "none.csv"):
         with pytest.raises(ExchangeError, match="cannot be read") as caught:
             read_pairs(path, "before", "after")
@@ -144,7 +145,8 @@ def test_a_file_that_is_no_text_no_file_or_not_there_is_said(read: Read, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "content", ['before,after\n"9,4\n', 'before,after\n"9"x,4\n', "before,after\n9," + "4" * 200_000]
+    "content",
+    ['before,after\n"9,4\n', 'before,after\n"9"x,4\n', "before,after\n9," + "4" * 200_000],
 )
 def test_broken_quotes_and_endless_cells_are_said_without_a_traceback(
     read: Read, content: str
