@@ -186,6 +186,14 @@ def test_the_plausible_range_is_inclusive_in_the_studys_unit_and_warns_only(
     assert all(p.severity == "warning" for p in found)
 
 
+def test_an_implausible_value_is_shown_in_the_studys_unit_with_its_range(trial) -> None:
+    (problem,) = check(trial, draft("31000", "mg/(24.h)"))
+    assert problem.message == (
+        "31 g/(24.h) is outside the plausible range 0 to 30 g/(24.h) of UPROT24H; look at the source and"
+        " correct or confirm it"
+    )
+
+
 @pytest.mark.parametrize(
     ("form", "item", "value"),
     [
@@ -523,6 +531,13 @@ def test_who_left_before_a_window_opened_owes_no_visit(
     trial.put("S1", "D0", "INFUSION", INFDT=INFUSED.isoformat())
     trial.put("S1", "", "DISPOSITION", DSDECOD=status, DSDT=left)
     assert states(trial, TODAY)["M3"].state == state
+
+
+def test_the_end_of_an_event_is_not_the_end_of_participation(trial) -> None:
+    trial.put("S1", "D0", "INFUSION", INFDT=INFUSED.isoformat())
+    trial.put("S1", "", "DISPOSITION", DSDECOD="withdrew", DSDT="2017-03-01")
+    trial.put("S1", "", "AE", AETERM="Fever", AESTDT="2017-02-01", AEENDT="2017-04-20")
+    assert states(trial, TODAY)["M3"].state == "ended"
 
 
 @pytest.mark.parametrize("left", ["2016-12-01", None])

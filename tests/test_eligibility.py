@@ -254,6 +254,30 @@ def test_of_two_values_before_the_reference_date_the_later_one_counts(trial) -> 
     assert result(trial.records, "I3").met is False
 
 
+@pytest.mark.parametrize("name", ["SLEDAI.total >= 8", "EGFR < 80"])
+def test_of_two_scores_or_derived_values_the_later_one_counts(
+    study_with: Callable[..., Study], trial_of, name: str
+) -> None:
+    trial = trial_of(study_with((I2, rule(name))))
+    enrol(trial, "2017-01-10")
+    trial.put("S1", "M-3", "DEMOG", AGE=24, SEX="F")
+    for visit, day, found, creatinine in (
+        ("D0", "2017-01-09", "", 0.8),  # entered first, the later of the two
+        ("M-3", "2016-12-20", "SEIZURE", 2.0),
+    ):
+        trial.labs("S1", visit, day, CREAT=creatinine)
+        trial.sledai("S1", visit, day, yes=found)
+    assert result(trial.records, "I2").met is False
+
+
+def test_an_undated_value_of_the_day_of_infusion_counts(
+    study_with: Callable[..., Study], trial_of
+) -> None:
+    trial = trial_of(study_with((I2, rule("WEIGHT > 50"))))
+    trial.put("S1", "D0", "WEIGHT", WEIGHT=60)
+    assert result(trial.records, "I2").met is True
+
+
 def test_what_was_measured_after_the_infusion_never_makes_anybody_eligible(
     study_with: Callable[..., Study], trial_of
 ) -> None:

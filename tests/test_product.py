@@ -75,6 +75,20 @@ def test_a_plan_knows_what_its_inputs_allow_and_no_more() -> None:
     assert (plan.volume_ml, plan.minimum_minutes) == (None, None)
 
 
+def test_the_planned_limit_allows_for_an_infusion_that_takes_longer_than_an_hour() -> None:
+    # 1.2e8 cells at 1e6/mL are 120 mL; at 1 mL/min two hours, so 60 mL in the hour: 300 EU / 60 mL
+    plan = plan_dose(
+        60,
+        2e6,
+        viability_percent=100,
+        concentration_cells_per_ml=1e6,
+        max_rate_ml_per_min=1,
+        endotoxin_k_eu_per_kg_h=5,
+    )
+    assert plan.minimum_minutes == pytest.approx(120)
+    assert plan.endotoxin_limit_eu_per_ml == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -292,6 +306,22 @@ def test_cells_of_another_tissue_are_found(trial) -> None:
         "cells from adipose tissue",
         "bone marrow",
     )
+
+
+DONOR_TISSUE = "  relation: [sibling]\n  tissue: adipose\n"
+PRODUCT_TISSUE = "  source: {tissue: adipose, origin: allogeneic}\n"
+
+
+def test_the_products_tissue_is_judged_where_the_donors_is_not_stated(study_with, trial_of) -> None:
+    trial = trial_of(study_with((DONOR_TISSUE, "  relation: [sibling]\n")))
+    infuse(trial, LTTISSUE="bone marrow")
+    assert finding(trial, "tissue").met is False
+
+
+def test_where_no_tissue_is_stated_none_is_judged(study_with, trial_of) -> None:
+    trial = trial_of(study_with((DONOR_TISSUE, "  relation: [sibling]\n"), (PRODUCT_TISSUE, "")))
+    infuse(trial)
+    assert "tissue" not in {f.id for f in exposure(trial).findings}
 
 
 def test_an_infusion_recorded_as_not_done_is_no_exposure(trial) -> None:

@@ -284,6 +284,39 @@ def test_a_later_value_never_answers_an_earlier_assessment(trial) -> None:
     assert bounds(trial.records) == "0 to 4"
 
 
+def test_an_undated_assessment_takes_the_values_of_its_own_visit_only(trial) -> None:
+    trial.labs("S1", "M3", "2017-04-08", UPROT24H=1.8)
+    trial.sledai("S1", "M3", "2017-04-08", yes="PROTEIN")
+    trial.put("S1", "M3", "SLEDAI", SLEDT=None)
+    assert bounds(trial.records) == "4"
+    trial.labs("S2", "D0", "2017-04-08", UPROT24H=1.8)
+    trial.sledai(
+        "S2", "M3", "2017-04-08", yes="PROTEIN", no=" ".join(trial.attributed - {"PROTEIN"})
+    )
+    trial.put("S2", "M3", "SLEDAI", SLEDT=None)
+    assert bounds(trial.records, "S2") == "0 to 4"
+
+
+@pytest.mark.parametrize(
+    ("sampled", "protein", "score"),
+    [
+        ("2017-01-09", 1.8, "4"),  # the day of the assessment
+        ("2017-01-10", 1.8, "0 to 4"),  # under another visit, after it
+        (None, 1.8, "0 to 4"),  # under another visit, undated
+        ("2017-01-09", None, "4"),  # the one of 5 January stands in for one not done
+    ],
+)
+def test_a_value_of_another_visit_counts_if_it_is_dated_and_not_later(
+    trial, sampled, protein, score: str
+) -> None:
+    rest = " ".join(trial.attributed - {"PROTEIN"})
+    trial.sledai("S1", "D0", "2017-01-09", yes="PROTEIN", no=rest)
+    if protein is None:
+        trial.put("S1", "M-3", "URINE", URDT="2017-01-05", UPROT24H=1.8)
+    trial.put("S1", "M3", "URINE", URDT=sampled, UPROT24H=protein)
+    assert bounds(trial.records) == score
+
+
 def test_a_score_names_every_entry_it_rests_on(trial) -> None:
     trial.labs("S1", "M3", "2017-04-08")
     trial.sledai("S1", "M3", "2017-04-08")
@@ -382,6 +415,30 @@ def test_creatinine_in_moles_gives_the_same_filtration_rate(
     # 0.7 mg/dL is 7 mg/L, and creatinine C4H7N3O weighs 113.12 g/mol
     trial.put("S1", "M-3", "LABS", LBDT="2016-10-09", CREAT=7000 / 113.12)
     assert egfr(trial) == [pytest.approx(ckd_epi_2009_female(0.7, 24), rel=1e-9)]
+
+
+@pytest.mark.parametrize(
+    ("measured", "known"), [("2016-10-09", True), ("2016-10-10", False), (None, True)]
+)
+def test_an_input_of_another_visit_counts_when_it_is_not_later(
+    study_with: Callable[..., Study], trial_of, measured, known: bool
+) -> None:
+    schwartz = (
+        "derive: {name: egfr_ckd_epi_2009, inputs: {creatinine: CREAT, age: AGE, sex: SEX}}",
+        "derive: {name: egfr_schwartz_bedside, inputs: {creatinine: CREAT, height: HEIGHT, age: AGE}}",
+    )
+    height = (
+        "    label: Weight\n    items:\n",
+        "    label: Weight\n    items:\n"
+        "      - {id: HTDT, label: Date of measuring, type: date, role: visit date}\n"
+        "      - {id: HEIGHT, label: Height, type: quantity, unit: cm}\n",
+    )
+    trial = trial_of(study_with(schwartz, height))
+    trial.put("S1", "M-3", "DEMOG", AGE=9)
+    trial.put("S1", "M-3", "LABS", LBDT="2016-10-09", CREAT=0.6)
+    trial.put("S1", "D0", "WEIGHT", HTDT=measured, HEIGHT=120)
+    # bedside Schwartz: 0.413 x 120 / 0.6
+    assert egfr(trial) == ([pytest.approx(0.413 * 120 / 0.6)] if known else [])
 
 
 @pytest.mark.parametrize(
