@@ -189,6 +189,7 @@ def test_places_that_cannot_be_made_or_written_are_said(
         assert result.stderr.strip().endswith("; name another place")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
 def test_a_console_that_lacks_letters_stops_no_command(
     made: Path, table: Callable[..., Path], encoding: str
@@ -222,6 +223,7 @@ def test_a_reader_that_has_had_enough_is_no_error(made: Path) -> None:
 # -- demo and new ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_demo_can_be_made_again_over_an_untouched_demo(copy: Path) -> None:
     assert onearm("demo", "--out", copy).exit_code == 0
     (copy / "report.html").unlink()
@@ -566,6 +568,7 @@ def test_run_writes_the_report_where_it_is_told_and_the_same_bytes_again(
     assert report.read_bytes() == (made / "report.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_run_as_of_an_entry_a_time_or_a_day_is_that_cut(made: Path, tmp_path: Path) -> None:
     whole = fact("run", made, "--out", tmp_path)
     first = fact("run", made, "--as-of", "1160", "--out", tmp_path)

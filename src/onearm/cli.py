@@ -200,7 +200,8 @@ def _clear_demo(out: Path) -> None:
     found = {p.name for p in out.iterdir()} if out.exists() else set()
     if found and (found - {"study.yaml", "ledger.db", "report.html"} or not _is_demo(out)):
         raise click.UsageError(
-            f"{out} holds something that no demo left there; name another folder with --out"
+            f"{out} holds something that no demo left there (a file, an edit or an entry of somebody's); "
+            "name another folder with --out"
         )
     out.mkdir(parents=True, exist_ok=True)
     for name in found:

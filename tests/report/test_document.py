@@ -58,6 +58,7 @@ def test_the_same_cut_gives_the_same_bytes(demo: Any) -> None:
     assert render_report(demo.study, demo.cut(1161)[0], demo.history) == demo.html
 
 
+@pytest.mark.slow
 def test_hash_seed_working_directory_time_zone_and_locale_change_no_byte(
     demo: Any, tmp_path: Path
 ) -> None:
@@ -476,6 +477,7 @@ def test_the_flow_adds_up_also_when_the_primary_endpoint_is_a_response(
     assert f"Analysed for the primary endpoint, n = {expected[1]}" in text
 
 
+@pytest.mark.slow
 def test_forty_participants_are_reported(trial: Any, page_of: Callable[[Records], Any]) -> None:
     page = page_of(fill(trial, *[(1 + i / 50, 0.5 + (i * 7 % 13) / 10) for i in range(40)]).records)
     sound(page)
