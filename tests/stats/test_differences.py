@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onearm.stats.differences import as_differences, decimal_multiples
@@ -58,6 +58,7 @@ def test_continuous_values_stay_apart():
     st.integers(0, 4),
     st.integers(-300, 290),
 )
+@settings(deadline=None)
 def test_ties_and_zeros_do_not_depend_on_the_unit(tenths, decimals, power):
     plain = np.array(tenths) / 10**decimals
     scaled = plain * 10.0**power
@@ -74,6 +75,7 @@ def test_ties_and_zeros_do_not_depend_on_the_unit(tenths, decimals, power):
     st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=10).filter(any),
     st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=10, max_size=10),
 )
+@settings(deadline=None)
 def test_noise_of_the_last_bits_splits_no_tie(values, wobble):
     once = np.array(values)
     noisy = once * (1 + 4e-16 * np.array(wobble[: once.size]))
@@ -82,6 +84,7 @@ def test_noise_of_the_last_bits_splits_no_tie(values, wobble):
 
 
 @given(st.lists(st.decimals(-9999, 9999, places=3), min_size=1, max_size=8))
+@settings(deadline=None)
 def test_decimals_come_back_as_the_nearest_floats(decimals):
     diff = np.array([float(d) for d in decimals])
     read = decimal_multiples(diff)

@@ -29,10 +29,10 @@ def test_dz_and_g_with_their_intervals_agree_with_r(r_effect):
 
 
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=40).filter(lambda d: len(set(d)) > 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_interval_of_dz_excludes_zero_exactly_when_t_is_significant(diff):
     got, t = cohen_dz(diff), paired_t(diff)
-    assert got.estimate == pytest.approx(t.statistic / math.sqrt(len(diff)), abs=1e-14)
+    assert got.estimate == pytest.approx(t.statistic / math.sqrt(len(diff)), rel=1e-13)
     assert (got.lower > 0 or got.upper < 0) == (t.pvalue < 0.05)
     assert got.lower < got.estimate < got.upper or len(diff) == 2
     mirrored = cohen_dz([-d for d in diff])
@@ -47,8 +47,9 @@ def test_the_interval_of_dz_excludes_zero_exactly_when_t_is_significant(diff):
         (3.0, 4, 2.0, 0.710539476289602),
         (1.0, 1, 0.5, 0.59274773643996),
         # mpmath 1.4.1, 25 digits, quad of the defining integral (R's pt leaves its exact range
-        # beyond a noncentrality of 37.62).
-        (60.0, 199, 58.0, 0.72671787616049),
+        # beyond a noncentrality of 37.62). The last has a step far narrower than the density.
+        (60.0, 199, 58.0, 0.726717876160512),
+        (500.0, 3, 400.0, 0.589175663469057),
     ],
 )
 def test_the_noncentral_t_distribution_agrees_with_r_and_its_mirror(t, df, noncentrality, below):
@@ -83,6 +84,7 @@ def test_hedges_correction_needs_three_patients_and_shrinks():
 @given(
     st.lists(st.integers(-6, 6), min_size=1, max_size=15), st.sampled_from(["wilcoxon", "pratt"])
 )
+@settings(deadline=None)
 def test_rank_biserial_is_the_share_of_ranks_up_less_the_share_down(diff, zeros):
     up = signed_rank(diff, zeros=zeros).statistic
     down = signed_rank([-d for d in diff], zeros=zeros).statistic

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from onearm.stats import (
@@ -115,6 +115,7 @@ def test_sign_test_agrees_with_r(r_paired, alternative):
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 3))
+@settings(deadline=None)
 def test_sign_test_is_a_fair_coin_by_definition(up, down, zero):
     diff = [1.5] * up + [-0.5] * down + [0] * zero
     if not diff:
@@ -168,6 +169,7 @@ def test_mcnemar_takes_whole_numbers_of_patients_only(bad):
 
 
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=9), st.sampled_from(ALTERNATIVES))
+@example([5, 4, -1, -10], "two-sided")
 @settings(max_examples=60, deadline=None)
 def test_sign_flip_p_is_the_share_of_all_patterns(diff, alternative):
     sums = [

@@ -87,7 +87,7 @@ def acceptability(x, n, p):
 
 
 @given(st.integers(1, 12), st.data(), st.sampled_from([0.8, 0.9, 0.95]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_blakers_limit_is_where_the_acceptability_first_exceeds_alpha(n, data, level):
     x = data.draw(st.integers(1, n))
     lower = blaker(x, n, conf_level=level).lower

@@ -171,6 +171,13 @@ def test_without_any_change_p_is_one(zeros, method, alternative):
     assert (got.pvalue, got.statistic, got.n_zero, got.n) == (1.0, 0.0, 3, 3)
 
 
+@pytest.mark.parametrize("correction", [False, True])
+def test_a_statistic_at_its_expectation_has_a_p_of_one_even_corrected(correction):
+    # T+ = 3 = 3 * 4/4. R 4.2.2: wilcox.test(c(-1, -2, 3), exact = FALSE)$p.value is 1.
+    got = signed_rank([-1, -2, 3], method="normal", correction=correction)
+    assert (got.statistic, got.z, got.pvalue) == (3.0, 0.0, 1.0)
+
+
 def test_one_and_two_patients_have_the_p_values_of_their_few_patterns():
     assert signed_rank([3]).pvalue == 1.0
     assert signed_rank([3], alternative="greater").pvalue == 0.5
@@ -183,6 +190,7 @@ def test_one_and_two_patients_have_the_p_values_of_their_few_patterns():
     st.sampled_from(list(ZEROS)),
     st.randoms(use_true_random=False),
 )
+@settings(max_examples=50, deadline=None)
 def test_order_unit_and_sign_of_the_data_move_nothing(diff, zeros, random):
     got = signed_rank(diff, zeros=zeros, alternative="less")
     shuffled = random.sample(diff, len(diff))
@@ -222,7 +230,7 @@ def test_three_hundred_tied_changes_agree_with_whole_number_counts_to_twelve_dig
 
 
 @pytest.mark.slow
-def test_two_thousand_tied_changes_are_exact_and_symmetric():
+def test_two_thousand_tied_changes_are_exact_and_eight_hundred_symmetric():
     rng = np.random.default_rng(20260131)
     diff = np.round(rng.normal(0.05, 1, 2000), 1)
     exact = signed_rank(diff, zeros="pratt")
@@ -234,8 +242,8 @@ def test_two_thousand_tied_changes_are_exact_and_symmetric():
     density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     expected = normal.pvalue + 2 * density * excess / 24 * (z**3 - 3 * z)
     assert exact.pvalue == pytest.approx(expected, rel=2e-4, abs=0)
-    less = signed_rank(diff, zeros="pratt", alternative="less")
-    greater = signed_rank(diff, zeros="pratt", alternative="greater")
+    less = signed_rank(diff[:800], zeros="pratt", alternative="less")
+    greater = signed_rank(diff[:800], zeros="pratt", alternative="greater")
     # Both tails hold the observed statistic: together they exceed 1 by its probability, which the
     # two mid-P values leave out exactly.
     assert less.midp + greater.midp == pytest.approx(1, abs=1e-12)

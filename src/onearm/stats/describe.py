@@ -83,6 +83,6 @@ def describe(x: npt.ArrayLike) -> Description:
 def _quantile(ordered: FloatArray, numerator: int, denominator: int) -> float:
     """Return the type 2 quantile at a share given as a fraction, so that no rounding decides."""
     whole, rest = divmod(ordered.size * numerator, denominator)
-    if rest or whole == 0:
+    if rest:
         return float(ordered[whole])
     return float((ordered[whole - 1] + ordered[whole]) / 2)

@@ -481,7 +481,7 @@ def _fair_coin(up: int, down: int, alternative: Alternative) -> tuple[float, flo
         count = min(everything, 2 * smaller)
         mid = 2 * everything - at if up == down else 2 * (count - at)
     else:
-        count = smaller if (up < down) == (alternative == "less") or up == down else larger
+        count = smaller if (up < down) == (alternative == "less") else larger
         mid = 2 * count - at
     return count / everything, mid / (2 * everything)
 
