@@ -179,7 +179,7 @@ def before_after(
         ),
         tried("Cohen's d_z", lambda: cohen_dz(change, conf_level=conf_level)),
         tried("Hedges' g", lambda: hedges_g(change, conf_level=conf_level)),
-        tried("rank-biserial correlation", lambda: rank_biserial(change)),
+        tried("rank-biserial correlation", lambda: rank_biserial(change, zeros=zeros)),
         tried(
             "probability of improvement", lambda: probability_of_improvement(change, better=better)
         ),
