@@ -226,6 +226,25 @@ def test_every_analysis_is_done_under_every_baseline_rule_the_primary_one_first(
     assert len({o.id for o in demo.outcomes}) == len(demo.outcomes)
 
 
+def test_zero_rule_scale_direction_and_level_of_the_study_file_reach_the_comparison(
+    demo: Results,
+) -> None:
+    primary, protein, egfr = (
+        demo.main(a).comparison for a in ("primary.sledai", "secondary.uprot", "exploratory.egfr")
+    )
+    assert primary is not None and protein is not None and egfr is not None
+    assert primary.shift is not None and primary.shift.zeros == "pratt"
+    assert primary.ratio is None
+    # R 4.2.2: l <- t.test(log(after), log(before), paired = TRUE); exp(c(l$estimate, l$conf.int)), proteins above
+    assert protein.ratio is not None
+    found = (protein.ratio.estimate, protein.ratio.lower, protein.ratio.upper)
+    expected = (0.515404800931735, 0.231698693557656, 1.146498086565077)
+    assert found == pytest.approx(expected, rel=1e-12)
+    # Higher is better: 4 of 9 rise, 3 are unchanged and count half, 2 fall (creatinine in construct.py)
+    assert egfr.improvement is not None
+    assert egfr.improvement.estimate == pytest.approx(5.5 / 9)
+
+
 def test_an_outcome_names_every_entry_of_its_pairs(demo: Results) -> None:
     outcome = demo.main("secondary.uprot")
     assert len(outcome.seqs) == 18  # nine patients, one protein before and one after
