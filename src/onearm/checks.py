@@ -26,7 +26,7 @@ from onearm.units import convert
 MISSING_REASONS = ("not done", "not applicable", "unknown", "not asked")
 FIRST_YEAR = 1900
 NATURES = ("constructed", "simulated")
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 # -- drafts: before anything is recorded ----------------------------------------------------------
@@ -226,9 +226,9 @@ def _content_problems(study: Study, draft: Draft, today: date | None) -> list[Pr
 
 
 def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
-    if not _NUMBER.fullmatch(value):
+    if not NUMBER.fullmatch(value):
         return _error(
-            "value.number", f"'{value}' is not a number with a decimal point{_number_hint(value)}"
+            "value.number", f"'{value}' is not a number with a decimal point{number_hint(value)}"
         )
     if not abs(float(value)) < LARGEST:
         return _error("value.number", f"'{value}' is too large for a measurement; correct it")
@@ -252,11 +252,11 @@ def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
     return []
 
 
-def _number_hint(value: str) -> str:
+def number_hint(value: str) -> str:
     """How a number with a decimal comma, or in other digits than 0 to 9, is written here."""
     digits = "".join(str(unicodedata.decimal(c, c)) for c in value)
     meant = re.sub("[,\N{ARABIC DECIMAL SEPARATOR}]", ".", digits, count=1)
-    if not _NUMBER.fullmatch(meant):
+    if not NUMBER.fullmatch(meant):
         return ""
     # 1,800 is one and four fifths to one reader and eighteen hundred to another.
     thousands = re.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", digits)

@@ -661,6 +661,12 @@ def _facts(record: object) -> dict[str, Any] | None:
 def _comparison_text(c: BeforeAfter, pairs: Any, before: str, after: str, unit: str) -> str:
     from onearm.report.numbers import DASH, interval, number, p_value
 
+    if c.n == 0:
+        rows_read = len(pairs.before)
+        return (
+            f"{before} to {after}: no complete pair in {rows_read} row{'s' if rows_read != 1 else ''}; "
+            "nothing to compare. A pair needs a number in both columns."
+        )
     d = pairs.decimals + 1
     rows = [["", "n", "mean", "SD", "median", "min", "max"]]
     for name, x in ((before, c.before), (after, c.after), ("change", c.change)):

@@ -55,7 +55,7 @@ def test_a_number_has_a_true_minus_and_an_unknown_one_is_a_dash() -> None:
 
 def test_mean_and_sd_stand_together_and_a_missing_mean_is_one_dash() -> None:
     assert mean_sd(15.444, 5.79, 1) == "15.4 ± 5.8"
-    assert mean_sd(2.1, None) == "2.1 ± \u2013"
+    assert mean_sd(2.1, None) == "2.1"
     assert mean_sd(None, None) == "\u2013"
 
 
@@ -64,7 +64,9 @@ def test_mean_and_sd_stand_together_and_a_missing_mean_is_one_dash() -> None:
     [
         (0.0140290609, "0.0140"),
         (0.0078125, "0.0078"),
-        (0.04999, "0.0500"),
+        (0.04999, "0.04999"),
+        (0.050004, "0.050004"),
+        (0.05, "0.0500"),
         (0.30767, "0.308"),
         (0.1, "0.100"),
         (1.0, "1.000"),

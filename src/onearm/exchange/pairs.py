@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from onearm.checks import NUMBER, number_hint
 from onearm.errors import ExchangeError
+from onearm.records import LARGEST
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-", "missing"})
-LARGEST = 1e100  # so that squares and differences of values stay finite
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,8 @@ def _separator(text: str) -> str:
 def _value(cell: str) -> float | str | None:
     if cell.lower() in MISSING:
         return None
-    if not _NUMBER.fullmatch(cell):
-        hint = (
-            f"; write {cell.replace(',', '.')}"
-            if _NUMBER.fullmatch(cell.replace(",", ".", 1))
-            else ""
-        )
+    if not NUMBER.fullmatch(cell):
+        hint = number_hint(cell)
         return f"'{cell}' is not a number with a decimal point{hint or '; correct it or leave it empty'}"
     number = float(cell)
     return (

@@ -197,7 +197,7 @@ def _participants(results: Results) -> list[Span]:
         Span(str(n), "#from-flow"),
         Span(" patient was treated" if n == 1 else " patients were treated"),
     ]
-    for name, words in (("SEX", "female"), ("AGE", "")):
+    for name in ("SEX", "AGE"):
         if name not in results.data.characteristic_items:
             continue
         known = [
@@ -205,9 +205,9 @@ def _participants(results: Results) -> list[Span]:
             for s in records.treated
             if (d := records.latest(s, name)) and d.value is not None
         ]
-        if name == "SEX" and known:
-            share = percent(known.count("F") / len(known))
-            spans += [Span(" ("), Span(share, "#from-char-SEX"), Span(f" {words})")]
+        if name == "SEX" and known and (female := _female(records)):
+            share = percent(known.count(female) / len(known))
+            spans += [Span(" ("), Span(share, "#from-char-SEX"), Span(" female)")]
         numbers = [v for v in known if isinstance(v, float)]
         if name == "AGE" and numbers:
             x = describe(numbers)
@@ -216,6 +216,13 @@ def _participants(results: Results) -> list[Span]:
             )
             spans += [Span(", median age "), Span(text, "#from-char-AGE"), Span(" years")]
     return [*spans, Span(". ")]
+
+
+def _female(records: Records) -> str | None:
+    """The code that the study file's item SEX has for female; None when it has none by that name."""
+    choices = records.study.find_item("SEX")[1].choices or {}
+    named = [code for code, label in choices.items() if "female" in (code.lower(), label.lower())]
+    return named[0] if named else None
 
 
 def _change_sentence(outcome: Outcome) -> list[Span]:
@@ -315,7 +322,7 @@ def _verdict(results: Results, outcome: Outcome) -> list[Span]:
         c.shift.estimate if c.shift and outcome.analysis.method != "paired_t" else c.change.mean
     )
     way = "lower" if (middle or 0.0) < 0 else "higher"
-    if p < 0.05:
+    if p < 1 - outcome.analysis.conf_level:
         words = f"{m.label} was {way} {at} than at baseline ("
         return [Span(words), Span(p_clause(p), href), Span("). ")]
     shift = interval(c.shift.lower, c.shift.upper, m.decimals) if c.shift else DASH

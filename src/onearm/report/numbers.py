@@ -27,17 +27,22 @@ def number(value: float | None, decimals: int = 1) -> str:
 
 
 def mean_sd(mean: float | None, sd: float | None, decimals: int = 1) -> str:
-    """``15.4 ± 5.8``; a dash when there is no mean."""
-    return DASH if mean is None else f"{number(mean, decimals)} ± {number(sd, decimals)}"
+    """``15.4 ± 5.8``; the mean alone when there is no SD, a dash when there is no mean."""
+    if mean is None or sd is None:
+        return number(mean, decimals)
+    return f"{number(mean, decimals)} ± {number(sd, decimals)}"
 
 
 def p_value(p: float | None) -> str:
-    """A P value: four decimals below 0.1, three above; never rounded to 0 or below to a threshold."""
+    """A P value: four decimals below 0.1, three above; more where it would be rounded onto 0.05."""
     if p is None:
         return DASH
     if p < 0.0001:
         return "< 0.0001"
-    return rounded(p, 4 if p < 0.1 else 3)
+    decimals = 4 if p < 0.1 else 3
+    while p != 0.05 and float(rounded(p, decimals)) == 0.05 and decimals < 9:
+        decimals += 1
+    return rounded(p, decimals)
 
 
 def p_clause(p: float | None) -> str:

@@ -394,7 +394,7 @@ def _anchor(check: Check) -> None:
 def check_safety(check: Check) -> None:
     """Find stopping rules over what the form of adverse events does not ask."""
     types = {name: kind for name, (kind, _) in EVENT_NAMES.items()}
-    form = next((form for form, _ in check.with_role("event term")), None)
+    form = next((form for form, _ in check.with_role("event term", "subject")), None)
     for n, stopping in enumerate(check.study.safety.stopping):
         path: Path = ("safety", "stopping", n, "event")
         for name in check.rule_over(path, stopping.event, types):
