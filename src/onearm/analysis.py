@@ -263,29 +263,43 @@ class RenalRow:
     seqs: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Kidney:
+    """One subject's kidney before the infusion and, by visit after it, with the months since."""
+
+    before: RenalState
+    after: dict[str, tuple[float, RenalState]]
+    seqs: tuple[int, ...]
+
+
 def _renal(data: Datasets, analysis: Analysis, rule: BaselineRule) -> tuple[RenalRow, ...]:
-    return tuple(_renal_row(data, analysis, rule, name) for name in analysis.definitions)
+    kidneys = {s: _kidney(data, analysis, s, rule) for s in data.records.treated}
+    return tuple(_renal_row(analysis, kidneys, name) for name in analysis.definitions)
 
 
-def _renal_row(data: Datasets, analysis: Analysis, rule: BaselineRule, name: str) -> RenalRow:
-    definition = DEFINITIONS[name]
-    at, ever, seqs = {}, {}, set()
-    visits = {v.id: v for v in data.study.schedule.visits}
-    anchor_day = data.study.visit_of_anchor().day
+def _kidney(data: Datasets, analysis: Analysis, subject: str, rule: BaselineRule) -> _Kidney:
+    before, seqs = _renal_baseline(data, analysis, subject, rule)
+    after: dict[str, tuple[float, RenalState]] = {}
+    for visit in data.study.schedule.visits:
+        if visit.day > data.study.visit_of_anchor().day:
+            state, state_seqs = _renal_state(data, analysis, subject, visit.id)
+            after[visit.id] = round(visit.day / 30.4375, 1), state
+            seqs += state_seqs
+    return _Kidney(before, after, tuple(sorted(set(seqs))))
+
+
+def _renal_row(analysis: Analysis, kidneys: dict[str, _Kidney], name: str) -> RenalRow:
     # What the study collects is never assumed: if it is missing, the class is unknown.
     assume = set(ASSUMABLE) - set(analysis.values)
-    for subject in data.records.treated:
-        base, base_seqs = _renal_baseline(data, analysis, subject, rule)
-        seen = {}
-        for visit in visits.values():
-            if visit.day > anchor_day:
-                state, state_seqs = _renal_state(data, analysis, subject, visit.id)
-                months = round(visit.day / 30.4375, 1)
-                seen[visit.id] = classify(definition, base, state, months=months, assume=assume)
-                seqs |= set(base_seqs) | set(state_seqs)
+    at, ever = {}, {}
+    for subject, kidney in kidneys.items():
+        seen = {
+            visit: classify(DEFINITIONS[name], kidney.before, state, months=months, assume=assume)
+            for visit, (months, state) in kidney.after.items()
+        }
         at[subject] = seen[analysis.at]
         ever[subject] = best(list(seen.values()))
-    return RenalRow(name, at, ever, tuple(sorted(seqs)))
+    return RenalRow(name, at, ever, tuple(sorted({s for k in kidneys.values() for s in k.seqs})))
 
 
 def _renal_state(

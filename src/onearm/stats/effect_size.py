@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -21,7 +20,6 @@ from onearm.stats.differences import (
     mean_and_sd,
 )
 from onearm.stats.paired import check_varies
-from onearm.stats.proportion import first_true
 from onearm.stats.signed_rank import doubled_ranks
 
 
@@ -221,11 +219,10 @@ def probability_of_improvement(
     )
 
 
+@lru_cache(maxsize=64)  # d_z and g of the same changes ask for the same two
 def _noncentralities(t: float, df: int, tail: float) -> tuple[float, float]:
     """Return the non-centralities at which the observed t has ``tail`` above it and below it."""
-    low = _step_of(lambda nc: noncentral_t_below(t, df, nc) < 1 - tail, t)
-    high = _step_of(lambda nc: noncentral_t_below(t, df, nc) <= tail, t)
-    return low, high
+    return _falls_to(t, df, 1 - tail), _falls_to(t, df, tail)
 
 
 def noncentral_t_below(t: float, df: int, noncentrality: float) -> float:
@@ -262,13 +259,38 @@ def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     return nodes, weights
 
 
-def _step_of(is_above: Callable[[float], bool], start: float) -> float:
-    """Find where a monotone condition turns true, looking outwards from ``start``."""
+def _falls_to(t: float, df: int, target: float) -> float:
+    """Find the non-centrality at which the share below t, which falls as it grows, is ``target``.
+
+    Regula falsi in the Illinois form: a bracket around the root, shrunk from both sides.
+    """
+
+    def excess(noncentrality: float) -> float:
+        return noncentral_t_below(t, df, noncentrality) - target
+
     width = 1.0
-    low = high = start
-    while is_above(low):
+    low = high = t
+    while (at_low := excess(low)) <= 0:
         low, width = low - width, 2 * width
     width = 1.0
-    while not is_above(high):
+    while (at_high := excess(high)) > 0:
         high, width = high + width, 2 * width
-    return first_true(is_above, low, high)
+    side = 0
+    while high - low > 4e-15 * max(1.0, abs(low), abs(high)):
+        middle = (low * at_high - high * at_low) / (at_high - at_low)
+        if not low < middle < high:
+            middle = (low + high) / 2
+        if not low < middle < high:
+            break
+        at_middle = excess(middle)
+        if at_middle > 0:
+            low, at_low = middle, at_middle
+            at_high = at_high / 2 if side == 1 else at_high
+            side = 1
+        elif at_middle < 0:
+            high, at_high = middle, at_middle
+            at_low = at_low / 2 if side == -1 else at_low
+            side = -1
+        else:
+            return middle
+    return (low + high) / 2
