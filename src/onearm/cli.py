@@ -21,6 +21,7 @@ from onearm.errors import ExchangeError, OnearmError, StudyError
 if TYPE_CHECKING:
     from onearm.analysis import BeforeAfter
     from onearm.ledger import Ledger, Snapshot
+    from onearm.report.drawing import Draw
     from onearm.study import Study
 
 FINE, PROBLEMS, MISUSE = 0, 1, 2
@@ -165,14 +166,24 @@ def demo(out: Path, json_: bool) -> None:
     OUT then holds study.yaml, ledger.db and report.html. A demo made before is replaced; a folder that holds
     anything else is left alone.
     """
+    from onearm.report.drawing import beside
+
+    with beside() as draw:
+        _clear_demo(out)
+        summary = _make_demo(out, _progress(json_), draw)
+    if json_:
+        as_json(summary)
+        return
+    click.echo(_summary_text(summary))
+
+
+def _make_demo(out: Path, steps: Callable[[str], None], draw: Draw) -> dict[str, Any]:
     from onearm.exchange.entries import import_entries
     from onearm.study import load_study
 
     source = studies() / "lupus-msc"
-    _clear_demo(out)
     (out / "study.yaml").write_bytes((source / "abstract-2018.yaml").read_bytes())
     study = load_study(out / "study.yaml")
-    steps = _progress(json_)
     with ledger_of(out, None, create=True) as ledger:
         for name in ("entries.csv", "corrections.csv"):
             steps(f"recording {name}")
@@ -186,11 +197,7 @@ def demo(out: Path, json_: bool) -> None:
                 today=date.today(),
             )
         steps("analysing and writing the report")
-        summary = _write_report(study, ledger, None, out / "report.html")
-    if json_:
-        as_json(summary)
-        return
-    click.echo(_summary_text(summary))
+        return _write_report(study, ledger, None, out / "report.html", draw)
 
 
 def _clear_demo(out: Path) -> None:
@@ -502,25 +509,30 @@ def run(
     study: Path, as_of: str | None, out: Path | None, database: str | None, json_: bool
 ) -> None:
     """Analyse a data cut and write the report, one HTML file."""
-    value = load(study)
+    from onearm.report.drawing import beside
+
     folder = out or (study if study.is_dir() else study.parent)
-    with ledger_of(study, database) as ledger:
-        folder.mkdir(parents=True, exist_ok=True)
-        summary = _write_report(value, ledger, as_of, folder / "report.html")
+    with beside() as draw:
+        value = load(study)
+        with ledger_of(study, database) as ledger:
+            folder.mkdir(parents=True, exist_ok=True)
+            summary = _write_report(value, ledger, as_of, folder / "report.html", draw)
     if json_:
         as_json(summary)
     else:
         click.echo(_summary_text(summary))
 
 
-def _write_report(study: Study, ledger: Ledger, as_of: str | None, path: Path) -> dict[str, Any]:
+def _write_report(
+    study: Study, ledger: Ledger, as_of: str | None, path: Path, draw: Draw
+) -> dict[str, Any]:
     from onearm.analysis import run as analyse
     from onearm.records import Records
     from onearm.report.document import render_results
 
     snapshot, history = cut_of(ledger, as_of)
     results = analyse(Records(study, snapshot))
-    path.write_text(render_results(results, history), encoding="utf-8")
+    path.write_text(render_results(results, history, draw), encoding="utf-8")
     return {
         "study": study.id,
         "data": snapshot.nature or "patient data",

@@ -17,6 +17,7 @@ from onearm.checks import disposition, enrolled
 from onearm.ledger import Entry, Snapshot
 from onearm.records import Datum, Records
 from onearm.report import figures, tables
+from onearm.report.drawing import Draw, here
 from onearm.report.numbers import (
     DASH,
     interval,
@@ -87,9 +88,10 @@ def render_report(study: Study, snapshot: Snapshot, history: Sequence[Entry]) ->
     return render_results(run(Records(study, snapshot)), history)
 
 
-def render_results(results: Results, history: Sequence[Entry]) -> str:
-    """The report of results already worked out; see :func:`render_report`."""
+def render_results(results: Results, history: Sequence[Entry], draw: Draw = here) -> str:
+    """The report of results already worked out; see :func:`render_report`. ``draw`` says where to draw."""
     study, snapshot = results.study, results.data.records.snapshot
+    drawn = _figures(results, draw)
     return _template().render(
         study=study,
         snapshot=snapshot,
@@ -99,10 +101,10 @@ def render_results(results: Results, history: Sequence[Entry]) -> str:
         abstract=abstract(results),
         caution=caution(results),
         tables=_tables(results),
-        endpoints=_endpoints(results),
         flow=figures.flow(flow_boxes(results)),
         sources=_sources(results),
         ledger=_ledger_rows(history),
+        endpoints=_endpoints(results, drawn),  # last: the figures may be drawn meanwhile
         entries=len(history),
         versions=Counter(e.study_hash for e in history),
         version=__version__,
@@ -450,25 +452,32 @@ def _tables(results: Results) -> dict[str, Table | None]:
     return {n: t if t is not None and t.rows else None for n, t in chosen.items()}
 
 
-def _endpoints(results: Results) -> list[Endpoint]:
-    drawn: set[str] = set()
+def _figures(results: Results, draw: Draw) -> dict[str, Callable[[], str]]:
+    """The figure of each endpoint by analysis; an endpoint analysed twice is drawn once."""
+    drawn: dict[str, Callable[[], str]] = {}
+    measures: set[str] = set()
+    for analysis in results.study.analyses:
+        first = results.of(analysis.id)[0]
+        if first.comparison and first.measure and first.measure.id not in measures:
+            measures.add(first.measure.id)
+            shown = trajectories(results, first)
+            if shown.lines and "trajectories" in results.study.outputs:
+                drawn[analysis.id] = draw(shown, f"fig-{analysis.id}")
+    return drawn
+
+
+def _endpoints(results: Results, drawn: dict[str, Callable[[], str]]) -> list[Endpoint]:
     found = []
     for analysis in results.study.analyses:
         outcomes = results.of(analysis.id)
         first = outcomes[0]
         if not first.comparison or not first.measure:
             continue
-        shown = trajectories(results, first)
-        wanted = (
-            "trajectories" in results.study.outputs
-            and first.measure.id not in drawn
-            and shown.lines
-        )
-        drawn.add(first.measure.id)
-        figure = figures.paired_trajectories(shown, f"fig-{analysis.id}") if wanted else ""
+        figure = drawn[analysis.id]() if analysis.id in drawn else ""
+        log = trajectories(results, first).log
         caption = (
             f"{first.measure.label}. Solid blue: better; dashed orange: worse; dotted grey: unchanged. Diamonds: "
-            "mean with 95 % interval (t)" + (", geometric on the log scale." if shown.log else ".")
+            "mean with 95 % interval (t)" + (", geometric on the log scale." if log else ".")
         )
         found.append(
             Endpoint(analysis.title, analysis.role, tables.change_table(outcomes), figure, caption)

@@ -84,6 +84,14 @@ def _fonts() -> None:
         font_manager.fontManager.addfont(path)
 
 
+def load_library() -> None:
+    """Import what drawing needs, and the fonts."""
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+    _fonts()
+
+
 def paired_trajectories(data: Trajectories, prefix: str) -> str:
     """Paired change on the left, all visits over study days on the right; an SVG element as text."""
     from matplotlib import rc_context
