@@ -15,7 +15,7 @@ from onearm.study import Study, load_study, parse_study
 
 STUDIES = Path(__file__).parents[1] / "studies" / "lupus-msc"
 #: What every test record is signed with.
-WHO = {"by": "a.rahimi", "role": "nurse", "site": "Mashhad"}
+WHO = {"by": "nurse 1", "role": "nurse", "site": "Mashhad"}
 #: The day on which the demonstration's records are entered; all its clinical dates lie before it.
 TODAY = date(2018, 12, 30)
 
@@ -79,7 +79,7 @@ class Trial:
         self._seq += 1
         value = None if redacted else draft.value
         digest = "" if draft.value is None else "5d" * 32
-        signed = ("a.rahimi", "nurse", "Mashhad", "2018-12-30T09:00:00.000000Z", draft.reason)
+        signed = ("nurse 1", "nurse", "Mashhad", "2018-12-30T09:00:00.000000Z", draft.reason)
         chained = (self.study.hash, "onearm", None, digest, "", "")
         entry = Entry(self._seq, draft.key, value, draft.unit, draft.missing, *signed, *chained)
         self._entries[draft.key] = entry

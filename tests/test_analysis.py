@@ -573,5 +573,6 @@ def test_visits_outside_their_window_and_broken_dose_rules_are_deviations_found(
     )  # planned 6.0e7, tolerance 10 %
     trial.put("S1", "", "DEVIATION", DVTERM="Consent signed late", DVDT="2017-06-01", DVIMP=True)
     found = run(trial.records).deviations
-    assert [d.source for d in found] == ["reported", "product rule"]
+    assert [d.source for d in found] == ["reported", "eligibility", "product rule"]
+    assert found[1].what == "infused with eligibility unknown (I1 unknown, I2 unknown, I3 unknown)"
     assert found[0].important is True

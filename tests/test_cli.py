@@ -22,7 +22,7 @@ from onearm.cli import main
 
 STUDIES = Path(__file__).parents[1] / "studies" / "lupus-msc"
 ABSTRACT, REGISTRY = STUDIES / "abstract-2018.yaml", STUDIES / "registry.yaml"
-SIGNED = ("--by", "a.rahimi", "--role", "nurse")
+SIGNED = ("--by", "nurse 1", "--role", "nurse")
 COLUMNS = ("--before", "before", "--after", "after")
 # Twenty changes with ties and three zeros, and Student's ten (Biometrika 1908;6:1-25, extra hours of sleep).
 ACTIVITY = [-8, -6, -4, -4, -4, -2, -2, -2, 0, 0, 2, -6, -8, -4, -2, 2, -10, -4, 0, -2]
@@ -707,3 +707,32 @@ def test_compare_writes_the_plot_it_is_asked_for(
 def test_compare_of_huge_numbers_is_no_traceback(table: Callable[..., Path]) -> None:
     assert onearm("compare", table(["1e99", 1], ["-1e99", 2]), *COLUMNS).exit_code == 0
     assert onearm("compare", table(["1e308", 1], ["-1e308", 2]), *COLUMNS).exit_code == 1
+
+
+def test_nothing_is_shown_from_a_ledger_that_was_tampered_with(copy: Path) -> None:
+    report = (copy / "report.html").read_bytes()
+    with sqlite3.connect(copy / "ledger.db") as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute("UPDATE ledger SET value = '0.1' WHERE seq = 30")
+    for command in ("run", "status"):
+        result = onearm(command, copy)
+        assert result.exit_code == 1
+        assert "entry 30: edit" in result.stderr
+        assert "Nothing was read from the damaged ledger" in result.stderr
+        assert "entry 30" in fact(command, copy, code=1)["problems"][0]
+    assert (copy / "report.html").read_bytes() == report
+
+
+def test_status_names_a_patient_infused_without_being_eligible(tmp_path: Path) -> None:
+    onearm("new", tmp_path / "s")
+    rows = [
+        "subject,A,M-3,ELIG,LNCLASS,II,,,",
+        "subject,A,D0,INFUSION,INFDT,2017-06-01,,,",
+    ]
+    assert (
+        onearm("import", tmp_path / "s", entries(tmp_path / "e.csv", *rows), *SIGNED).exit_code == 0
+    )
+    found = fact("status", tmp_path / "s", code=1)["problems"]
+    words = [p["message"] for p in found if p["id"] == "deviation.eligibility"]
+    assert words == ["infused although not eligible (I1 not met, I2 unknown, I3 unknown)"]

@@ -488,7 +488,7 @@ def test_the_baseline_entries_named_are_those_of_the_rows_the_baseline_is_made_o
 def test_a_corrected_value_names_the_correcting_entry_and_an_earlier_cut_the_first(
     trial: Any, ledger: Ledger
 ) -> None:
-    signed = {"by": "a.rahimi", "role": "nurse", "site": "Mashhad", "study_hash": trial.study.hash}
+    signed = {"by": "nurse 1", "role": "nurse", "site": "Mashhad", "study_hash": trial.study.hash}
     ledger.record([trial.draft("S1", "D0", "INFUSION", "INFDT", "2017-06-01")], **signed)
     ledger.record([trial.draft("S1", "M3", "URINE", "UPROT24H", 18)], **signed)
     right = trial.draft("S1", "M3", "URINE", "UPROT24H", 1.8, reason="decimal point left out")

@@ -626,12 +626,31 @@ def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviati
             found.append(
                 Deviation(state.subject, what, state.done_on, None, "visit window", tuple(seqs))
             )
+    for subject in records.treated:
+        found += _entry_deviation(records, subject)
     for e in infusions:
         for finding in e.findings:
             if finding.met is False:
                 what = f"{finding.text}: {finding.found}"
                 found.append(Deviation(e.subject, what, e.day, None, "product rule", finding.seqs))
     return tuple(found)
+
+
+def _entry_deviation(records: Records, subject: str) -> list[Deviation]:
+    """A subject infused although a criterion speaks against it, or is not known to hold."""
+    assessment = assess(records, subject)
+    if assessment.decision == "eligible":
+        return []
+    open_ = [r for r in assessment.results if r.met is not True]
+    ids = ", ".join(f"{r.criterion.id} {r.words}" for r in open_)
+    known = (
+        "although not eligible"
+        if assessment.decision == "not eligible"
+        else "with eligibility unknown"
+    )
+    seqs = tuple(sorted({s for r in open_ for e in r.evidence for s in e.seqs}))
+    what = f"infused {known} ({ids})"
+    return [Deviation(subject, what, records.anchor(subject), None, "eligibility", seqs)]
 
 
 def published_checks(results: Results) -> tuple[PublishedCheck, ...]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from onearm import __version__
-from onearm.errors import ExchangeError, OnearmError, StudyError
+from onearm.errors import ExchangeError, LedgerError, OnearmError, Problem, StudyError
 
 if TYPE_CHECKING:
     from onearm.analysis import BeforeAfter
@@ -39,13 +39,18 @@ def guarded(command: F) -> F:
     def run(*args: Any, **options: Any) -> Any:
         try:
             return command(*args, **options)
-        except (StudyError, ExchangeError) as error:
-            for message in error.messages:
-                click.echo(message, err=True)
-            count = len(error.messages)
-            click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was done.", err=True)
         except OnearmError as error:
-            click.echo(str(error), err=True)
+            messages = getattr(error, "messages", [str(error)])
+            if options.get("json_"):
+                as_json({"problems": messages})
+                sys.exit(PROBLEMS)
+            for message in messages:
+                click.echo(message, err=True)
+            if isinstance(error, StudyError | ExchangeError):
+                count = len(messages)
+                click.echo(
+                    f"{count} problem{'s' if count != 1 else ''}; nothing was done.", err=True
+                )
         except OSError as error:
             if error.errno == EPIPE or error.filename is None:
                 raise  # a reader such as `head` that has had enough is click's business
@@ -99,9 +104,22 @@ def as_of_option(text: str | None) -> str | int | None:
 
 
 def cut_of(ledger: Ledger, as_of: str | None) -> tuple[Snapshot, list[Any]]:
-    """A data cut and every entry up to it."""
+    """A data cut and every entry up to it; a damaged ledger is not read."""
+    refuse_damaged(ledger)
     snapshot = ledger.snapshot(as_of_option(as_of))
     return snapshot, [e for e in ledger.entries() if e.seq <= snapshot.head.seq]
+
+
+def refuse_damaged(ledger: Ledger) -> None:
+    """Nothing is shown from a ledger that was tampered with."""
+    damages = ledger.verify()
+    if damages:
+        first = damages[0]
+        where = f"entry {first.seq}" if first.seq else "the ledger"
+        raise LedgerError(
+            f"ledger.db: {where}: {first.kind}: {first.message}\n"
+            "Nothing was read from the damaged ledger; `onearm verify` lists all that was found. Keep the file."
+        )
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "") -> str:
@@ -402,15 +420,25 @@ def verify(study: Path, anchor: str | None, database: str | None, json_: bool) -
 @guarded
 def status(study: Path, day: str | None, database: str | None, json_: bool) -> None:
     """Who is enrolled, which visits are due or overdue, what is open."""
+    from onearm.analysis import deviations
     from onearm.checks import check_records, disposition, enrolled, visit_states
+    from onearm.product import exposures
     from onearm.records import Records
 
     today = _day(day)
     value = load(study)
     with ledger_of(study, database) as ledger:
+        refuse_damaged(ledger)
         records = Records(value, ledger.snapshot())
     states = visit_states(records, today)
-    problems = check_records(records, today)
+    found = deviations(records, exposures(records))
+    problems = check_records(records, today) + [
+        Problem(
+            f"deviation.{d.source.replace(' ', '.')}", d.what, "warning", f"subject {d.subject}"
+        )
+        for d in found
+        if d.source in ("eligibility", "product rule")
+    ]
     ends = {s: disposition(records, s) for s in records.subjects}
     facts = {
         "study": value.id,
@@ -654,7 +682,8 @@ def comparison_facts(c: BeforeAfter, before: str, after: str, unit: str) -> dict
             "cohen_dz": _facts(c.dz),
             "hedges_g": _facts(c.g),
             "rank_biserial": _facts(c.rank_biserial),
-            "probability_of_improvement": _facts(c.improvement),
+            # Read with the direction: here a lower value after is the better one.
+            "probability_of_improvement": {**(_facts(c.improvement) or {}), "better": "lower"},
         },
         "notes": list(c.notes),
     }

@@ -116,7 +116,7 @@ class Datasets:
             scores = self.records.scores_of(subject, form)
             return (self._score_value(measure, s, name) for s in scores)
         found = self.records.of_item(subject, measure.id)
-        return (self._item_value(measure, d) for d in found if d.number is not None)
+        return (self._item_value(measure, d) for d in found if _possible(d))
 
     def _score_value(self, measure: Measure, score: Score, name: str) -> Value:
         b = score.bounds[name]
@@ -372,6 +372,13 @@ class Datasets:
             "ADAE": self.adae(),
             "ADEX": self.adex(),
         }
+
+
+def _possible(datum: Datum) -> bool:
+    """Known, and not below zero where nothing can be: such a value is an open problem, not a measurement."""
+    if datum.number is None:
+        return False
+    return datum.number >= 0 or not datum.item.range or datum.item.range[0] < 0
 
 
 def measure_unit(records: Records, measure: Measure) -> str:

@@ -20,7 +20,7 @@ from onearm.study import Study
 
 HEADER = "kind,about,visit,form,item,repeat,value,unit,missing,reason"
 GOOD = "subject,S1,M3,URINE,UPROT24H,1,1.8,g/(24.h),,"
-WHO = {"by": "a.rahimi", "role": "nurse", "site": "Mashhad"}
+WHO = {"by": "nurse 1", "role": "nurse", "site": "Mashhad"}
 TODAY = date(2018, 12, 30)
 PROTEIN = Key("subject", "S1", "URINE", "UPROT24H", "M3")
 
@@ -72,7 +72,7 @@ def test_every_row_becomes_an_entry_signed_by_who_imports(bring, ledger, study: 
     assert (second.value, second.missing) == (None, "not done")
     assert third.key.repeat == 2
     assert {(e.by, e.role, e.site, e.study_hash) for e in done.entries} == {
-        ("a.rahimi", "nurse", "Mashhad", study.hash)
+        ("nurse 1", "nurse", "Mashhad", study.hash)
     }
     assert len({e.at for e in done.entries}) == 1  # one act
 

@@ -16,7 +16,7 @@ import pytest
 from onearm.ledger import Draft, Key, Ledger
 from onearm.ledger.chain import COLUMNS
 
-WHO = {"by": "a.rahimi", "role": "nurse", "site": "Mashhad", "study_hash": "5d" * 32}
+WHO = {"by": "nurse 1", "role": "nurse", "site": "Mashhad", "study_hash": "5d" * 32}
 NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _numbers = count(1)
 

@@ -53,7 +53,7 @@ def test_the_first_value_is_an_entry_with_who_when_where_and_under_which_study_f
 ) -> None:
     [entry] = ledger.record([Draft(PROTEIN, "1.8", "g/(24.h)")], **WHO)
     assert (entry.seq, entry.key, entry.value, entry.unit) == (1, PROTEIN, "1.8", "g/(24.h)")
-    assert (entry.by, entry.role, entry.site) == ("a.rahimi", "nurse", "Mashhad")
+    assert (entry.by, entry.role, entry.site) == ("nurse 1", "nurse", "Mashhad")
     assert entry.at == "2026-11-22T09:00:00.000000Z"
     assert entry.study_hash == "5d" * 32
     assert entry.software.startswith("onearm ")
@@ -70,7 +70,7 @@ def test_a_change_needs_a_reason_and_the_old_value_stays(ledger: Ledger) -> None
             ledger.record([Draft(PROTEIN, "1.9", "g/(24.h)", reason=reason)], **WHO)
         assert str(refused.value) == (
             "subject LN-01, visit M3, form URINE24H, item UPROT24H: would change from "
-            f"'1.8 g/(24.h)' (entry 1, by a.rahimi at {old.at}) to '1.9 g/(24.h)' without a "
+            f"'1.8 g/(24.h)' (entry 1, by nurse 1 at {old.at}) to '1.9 g/(24.h)' without a "
             "reason; every change of a recorded value says why; give the draft a reason"
         )
     [new] = ledger.record([Draft(PROTEIN, "1.9", "g/(24.h)", reason="typing error")], **WHO)
@@ -324,7 +324,7 @@ def test_a_redaction_removes_the_value_and_says_who_and_why(place: Place) -> Non
         [entry] = ledger.record([Draft(NOTE, secret)], **WHO)
         redaction = ledger.redact(1, reason="names a person", **WHO)
         assert (redaction.seq, redaction.redacts, redaction.reason) == (2, 1, "names a person")
-        assert (redaction.key, redaction.by, redaction.role) == (NOTE, "a.rahimi", "nurse")
+        assert (redaction.key, redaction.by, redaction.role) == (NOTE, "nurse 1", "nurse")
         current = ledger.snapshot().get(NOTE)
         assert current is not None
         assert (current.seq, current.value, current.redacted) == (1, None, True)

@@ -124,7 +124,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     folder = tmp_path_factory.mktemp("trial")
     shutil.copy(STUDIES / "abstract-2018.yaml", folder / "study.yaml")
     study = load_study(folder / "study.yaml")
-    signed = {"by": "a.rahimi", "role": "nurse", "site": "Mashhad", "today": date(2018, 12, 30)}
+    signed = {"by": "nurse 1", "role": "nurse", "site": "Mashhad", "today": date(2018, 12, 30)}
     with Ledger.open(folder / "ledger.db", create=True) as ledger:
         for name in ("entries.csv", "corrections.csv"):
             import_entries(study, ledger, STUDIES / "records" / name, **signed)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from onearm.report.numbers import (
     unit_text,
 )
 from onearm.report.tables import Cell, Columns, Row, Table, entry_links, row
-from onearm.stats import describe
+from onearm.stats import HodgesLehmann, PairedT, describe
 from onearm.study import Study
 from onearm.study.phrases import dose_words
 
@@ -232,7 +232,7 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
     assert c is not None and m is not None
     href, d = f"#from-{outcome.id}", m.decimals
     unit = unit_text(outcome.unit) if outcome.unit != "points" else ""
-    shift = c.shift
+    words, effect = _effect_of(outcome)
     if not c.n:
         return [Span(f"{m.label}: "), Span("no complete pair", href), Span(" yet. ")]
     spans = [
@@ -242,10 +242,10 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
         Span(mean_sd(c.after.mean, c.after.sd, d), href),
         Span(" after (n = "),
         Span(str(c.n), href),
-        Span("; Hodges-Lehmann shift "),
-        Span(number(shift.estimate if shift else None, d), href),
+        Span(f"; {words} "),
+        Span(number(effect.estimate if effect else None, d), href),
         Span(f", {100 * outcome.analysis.conf_level:g} % interval "),
-        Span(interval(shift.lower, shift.upper, d) if shift else DASH, href),
+        Span(interval(effect.lower, effect.upper, d) if effect else DASH, href),
         Span(f"; {_method_words(outcome)} "),
         Span(p_clause(outcome.pvalue), href),
     ]
@@ -257,6 +257,15 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
             Span(p_clause(outcome.published), href),
         ]
     return [*spans, Span("). ")]
+
+
+def _effect_of(outcome: Outcome) -> tuple[str, PairedT | HodgesLehmann | None]:
+    """The estimate whose interval belongs to the analysis's own test."""
+    c = outcome.comparison
+    assert c is not None
+    if outcome.analysis.method == "paired_t":
+        return "mean change", c.t
+    return "Hodges-Lehmann shift", c.shift
 
 
 def _method_words(outcome: Outcome) -> str:
@@ -327,12 +336,13 @@ def _verdict(results: Results, outcome: Outcome) -> list[Span]:
     if p < 1 - outcome.analysis.conf_level:
         words = f"{m.label} was {way} {at} than at baseline ("
         return [Span(words), Span(p_clause(p), href), Span("). ")]
-    shift = interval(c.shift.lower, c.shift.upper, m.decimals) if c.shift else DASH
+    noun, effect = _effect_of(outcome)
+    reach = interval(effect.lower, effect.upper, m.decimals) if effect else DASH
     return [
         Span(f"{m.label} did not change clearly ("),
         Span(p_clause(p), href),
-        Span("; a shift of "),
-        Span(shift, href),
+        Span("; a mean change of " if noun == "mean change" else "; a shift of "),
+        Span(reach, href),
         Span(" is compatible with the data). "),
     ]
 

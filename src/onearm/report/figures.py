@@ -313,7 +313,7 @@ class Box:
 
 def flow(boxes: Sequence[Box]) -> str:
     """Participant flow as an SVG element: main path on the left, leavers on the right."""
-    width, x, box_w, side_x, side_w = 720, 10, 330, 400, 310
+    width, x, box_w, side_x, side_w = 800, 10, 330, 400, 390
     y, parts = 6.0, []
     for index, box in enumerate(boxes):
         main = _box(x, y, box_w, 40, [(f"{box.label}, n = {box.n}", True)], "#eaf2fa")

@@ -292,13 +292,13 @@ def exposure_table(exposures: Sequence[Exposure]) -> Table:
             ("Deviation", "r"),
             ("Volume, mL", "r"),
             ("Minutes", "r"),
-            ("Endotoxin limit, EU/mL", "r"),
+            ("Endotoxin limit as planned, EU/mL", "r"),
             ("Rules of donor, release and dose", "l"),
         ),
         tuple(rows),
         (
             "Planned: dose per kg times the dosing weight. "
-            "Endotoxin limit: K/M for the planned volume in this patient.",
+            "Endotoxin limit as planned: K/M for the planned volume in this patient; the rule judges the volume given.",
         ),
     )
 
