@@ -255,11 +255,15 @@ def _responders(rule: str, pairs: Sequence[Pair], conf_level: float) -> Responde
 
 @dataclass(frozen=True)
 class RenalRow:
-    """One definition of renal response: each subject's class at the visit and the best ever after infusion."""
+    """One definition of renal response: each subject's class at the analysis's visit and the best ever.
+
+    ``by_visit`` holds, by subject and then visit, the class at every visit after the infusion.
+    """
 
     definition: str
     at_visit: dict[str, Response]
     best_ever: dict[str, Response]
+    by_visit: dict[str, dict[str, Response]]
     seqs: tuple[int, ...]
 
 
@@ -291,15 +295,16 @@ def _kidney(data: Datasets, analysis: Analysis, subject: str, rule: BaselineRule
 def _renal_row(analysis: Analysis, kidneys: dict[str, _Kidney], name: str) -> RenalRow:
     # What the study collects is never assumed: if it is missing, the class is unknown.
     assume = set(ASSUMABLE) - set(analysis.values)
-    at, ever = {}, {}
+    at, ever, by_visit = {}, {}, {}
     for subject, kidney in kidneys.items():
-        seen = {
+        seen = by_visit[subject] = {
             visit: classify(DEFINITIONS[name], kidney.before, state, months=months, assume=assume)
             for visit, (months, state) in kidney.after.items()
         }
         at[subject] = seen[analysis.at]
         ever[subject] = best(list(seen.values()))
-    return RenalRow(name, at, ever, tuple(sorted({s for k in kidneys.values() for s in k.seqs})))
+    seqs = tuple(sorted({s for k in kidneys.values() for s in k.seqs}))
+    return RenalRow(name, at, ever, by_visit, seqs)
 
 
 def _renal_state(

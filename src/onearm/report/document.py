@@ -28,7 +28,7 @@ from onearm.report.numbers import (
     percent,
     unit_text,
 )
-from onearm.report.tables import Cell, Columns, Row, Table, entry_links, row
+from onearm.report.tables import Cell, Columns, Table, entry_links, row
 from onearm.stats import HodgesLehmann, PairedT, describe
 from onearm.study import Study
 from onearm.study.phrases import dose_words
@@ -694,10 +694,19 @@ def _renal_rows(outcome: Outcome) -> Table:
     rows = []
     for r in outcome.renal:
         for subject, response in r.at_visit.items():
-            rows.append(row(r.definition, subject, response.level, "; ".join(response.reasons)))
+            seen = [f"{visit} {x.level}" for visit, x in r.by_visit[subject].items()]
+            best = r.best_ever[subject].level
+            reasons = "; ".join(response.reasons)
+            rows.append(row(r.definition, subject, ", ".join(seen), best, reasons))
     entries = sorted({s for r in outcome.renal for s in r.seqs})
-    rows.append(Row((Cell("Entries"), Cell(""), Cell(""), Cell("", links=entry_links(entries)))))
-    columns: Columns = (("Definition", "l"), ("Participant", "l"), ("Class", "l"), ("Why", "l"))
+    rows.append(row("Entries", "", "", "", Cell("", links=entry_links(entries))))
+    columns: Columns = (
+        ("Definition", "l"),
+        ("Participant", "l"),
+        ("By visit", "l"),
+        ("Best ever", "l"),
+        (f"Why at {outcome.analysis.at}", "l"),
+    )
     return Table(f"rows-{outcome.id}", "", columns, tuple(rows))
 
 
