@@ -12,6 +12,7 @@ from typing import get_args
 
 from onearm.checks import check_drafts
 from onearm.errors import ExchangeError, LedgerError, Problem
+from onearm.exchange.text import read_text
 from onearm.ledger import Draft, Entry, Key, Ledger
 from onearm.ledger.entries import Kind
 from onearm.study import Study
@@ -75,7 +76,7 @@ def read_entries(path: Path) -> tuple[list[Draft], list[str], list[Problem]]:
     ExchangeError
         The file is missing, not UTF-8, empty or lacks a column.
     """
-    rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(rows, [])]
         _check_header(path, header)
@@ -99,19 +100,6 @@ def read_entries(path: Path) -> tuple[list[Draft], list[str], list[Problem]]:
     if not drafts and not problems:
         raise ExchangeError(f"{path.name}: holds no row below its header; add one row per entry")
     return drafts, places, problems
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ExchangeError(
-            f"{path}: cannot be read ({error.strerror}); give the path of a CSV file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ExchangeError(
-            f"{path.name}: byte {error.start} is not UTF-8 text; save the file as CSV UTF-8"
-        ) from None
 
 
 def _check_header(path: Path, header: list[str]) -> None:

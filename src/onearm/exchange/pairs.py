@@ -10,6 +10,7 @@ from pathlib import Path
 
 from onearm.checks import NUMBER, number_hint
 from onearm.errors import ExchangeError
+from onearm.exchange.text import read_text
 from onearm.records import LARGEST
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-", "missing"})
@@ -34,7 +35,7 @@ def read_pairs(path: Path, before: str, after: str) -> Pairs:
     ExchangeError
         The file cannot be read, a column is not there, or a cell is no number; holds every problem.
     """
-    text = _text(path)
+    text = read_text(path)
     rows = _rows(path, text)
     if not rows:
         raise ExchangeError(
@@ -79,19 +80,6 @@ def read_pairs(path: Path, before: str, after: str) -> Pairs:
     if problems:
         raise ExchangeError(problems)
     return Pairs(tuple(b for b, _ in values), tuple(a for _, a in values), min(decimals, 4))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ExchangeError(
-            f"{path}: cannot be read ({error.strerror}); give the path of a CSV file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ExchangeError(
-            f"{path.name}: byte {error.start} is not UTF-8 text; save the file as CSV UTF-8"
-        ) from None
 
 
 def _rows(path: Path, text: str) -> list[list[str]]:
