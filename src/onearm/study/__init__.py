@@ -25,6 +25,7 @@ from onearm.study.model import (
     InstrumentUse,
     Item,
     Measure,
+    Multiplicity,
     Population,
     Product,
     Published,
@@ -37,6 +38,7 @@ from onearm.study.model import (
     Source,
     StoppingRule,
     Study,
+    Untreated,
     Visit,
 )
 from onearm.study.rules import Explanation, Rule, RuleError, parse_rule
@@ -59,6 +61,7 @@ __all__ = [
     "InstrumentUse",
     "Item",
     "Measure",
+    "Multiplicity",
     "Population",
     "Product",
     "Published",
@@ -74,6 +77,7 @@ __all__ = [
     "StoppingRule",
     "Study",
     "StudyError",
+    "Untreated",
     "Visit",
     "load_study",
     "parse_rule",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
 from onearm.instruments import DERIVATIONS
 from onearm.study.checking import NUMERIC, Check, Finding, require_answers, require_collected
 from onearm.study.model import RESPONSE_NAMES, Analysis, BaselineRule, Form, Measure, Visit
 from onearm.study.source import Path
+from onearm.study.values import (
+    NEEDS_UNTREATED,
+    OPTIONS,
+    RESPONSES,
+)
 from onearm.study.wording import listing, offer
 
-TESTS = ("paired_t", "signed_rank", "signed_rank_normal")
-PAIRED = (*TESTS, "descriptive")
+FINDING_NAMES: Mapping[str, str] = {"AVAL": "number"}
+"""What the rule of McNemar's test may use: it is asked of the value before and of the value after."""
 
 
 def check_baseline(check: Check) -> None:
@@ -251,9 +257,44 @@ def check_analyses(check: Check) -> None:
         _analysis_options(check, path, analysis)
         _analysis_estimand(check, path, analysis)
         if analysis.response is not None:
-            check.rule_over((*path, "response"), analysis.response, RESPONSE_NAMES)
+            names = FINDING_NAMES if analysis.method == "mcnemar" else RESPONSE_NAMES
+            check.rule_over((*path, "response"), analysis.response, names)
         if analysis.method == "renal_response":
             _renal(check, path, analysis)
+        _without_cells(check, path, analysis)
+
+
+def _without_cells(check: Check, path: Path, analysis: Analysis) -> None:
+    """Find what an analysis needs to know of patients without the cells, and does not find."""
+    study = check.study
+    if analysis.method in NEEDS_UNTREATED and analysis.measure in check.measures:
+        known = [u.measure for u in study.untreated]
+        if analysis.measure not in known:
+            check.add(
+                (*path, "method"),
+                f"'{analysis.method}' of {analysis.measure}, whose course without treatment is not stated",
+                f"{analysis.method} needs its mean, SD and rho in the patients screened",
+                f"describe {analysis.measure} under untreated:",
+                analysis.method,
+            )
+    if analysis.background is not None:
+        of_measure = [c.id for c in study.comparators if c.measure == analysis.measure]
+        if analysis.background not in of_measure:
+            check.add(
+                (*path, "background"),
+                f"'{analysis.background}' is not a comparator of {analysis.measure}",
+                offer(analysis.background, "comparators", of_measure),
+                "correct the id or add it under comparators:",
+                analysis.background,
+            )
+    for n, arm in enumerate(analysis.historical):
+        if arm.responders > arm.n:
+            check.add(
+                (*path, "historical", n, "responders"),
+                f"{arm.responders} responders of {arm.n} patients",
+                "not more responders than patients are expected",
+                "correct one of them",
+            )
 
 
 def _analysis_measure(check: Check, path: Path, analysis: Analysis, visit: Visit | None) -> None:
@@ -310,15 +351,7 @@ def _forms_of(check: Check, name: str) -> list[Form]:
 
 def _analysis_options(check: Check, path: Path, analysis: Analysis) -> None:
     method, given = analysis.method, analysis.model_fields_set
-    for key, methods in (
-        ("zeros", ("signed_rank", "signed_rank_normal")),
-        ("correction", ("signed_rank_normal",)),
-        ("alternative", TESTS),
-        ("response", ("responders",)),
-        ("definitions", ("renal_response",)),
-        ("values", ("renal_response",)),
-        ("published", PAIRED),
-    ):
+    for key, methods in OPTIONS.items():
         if key in given and method not in methods:
             check.add_key(
                 (*path, key),
@@ -326,8 +359,12 @@ def _analysis_options(check: Check, path: Path, analysis: Analysis) -> None:
                 f"it belongs to {listing(methods)}",
                 "take it out or correct the method",
             )
-    for key, wanted in (("response", "responders"), ("definitions", "renal_response")):
-        if method == wanted and key not in given:
+    for key, wanted in (
+        ("response", RESPONSES),
+        ("reference", ("binomial",)),
+        ("definitions", ("renal_response",)),
+    ):
+        if method in wanted and key not in given:
             check.add(
                 (*path, "method"), f"'{method}' without {key}", f"it needs {key}:", f"write {key}:"
             )

@@ -26,6 +26,7 @@ from onearm.study.check_plan import (
     check_safety,
     check_schedule,
 )
+from onearm.study.check_worth import check_multiplicity, check_untreated
 from onearm.study.checking import Check, Finding
 from onearm.study.model import Study
 
@@ -42,7 +43,9 @@ _PARTS: tuple[Callable[[Check], None], ...] = (
     check_measures,
     check_analyses,
     check_safety,
+    check_untreated,
     check_comparators,
+    check_multiplicity,
     check_published,
     check_outputs,
 )

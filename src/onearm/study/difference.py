@@ -16,6 +16,7 @@ from onearm.dates import Duration, PartialDate
 from onearm.errors import StudyError
 from onearm.study import phrases as say
 from onearm.study.model import Amount, Analysis, Part, PublishedTest, Study, Visit
+from onearm.study.values import OPTIONS
 
 TOPICS = (
     "Design",
@@ -120,13 +121,9 @@ _KEYS: Mapping[str, str] = {
     "expected": "term",
     "intercurrent": "event",
     "numbers": "text",
-}
-
-
-_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "zeros": ("signed_rank", "signed_rank_normal"),
-    "correction": ("signed_rank_normal",),
-    "alternative": ("paired_t", "signed_rank", "signed_rank_normal"),
+    "untreated": "measure",
+    "historical": "text",
+    "go": "rate",
 }
 
 
@@ -135,8 +132,8 @@ def _fields(part: Part) -> dict[str, Any]:
     fields = type(part).model_fields
     found = {f.alias or name: getattr(part, name) for name, f in fields.items()}
     if isinstance(part, Analysis | PublishedTest):
-        for key, methods in _OPTIONS.items():
-            if part.method not in methods:
+        for key, methods in OPTIONS.items():
+            if key in found and part.method not in methods:
                 found[key] = None
     return found
 
@@ -301,7 +298,9 @@ _SENTENCES: Mapping[_Path, _Words] = {
     ("baseline", "also", "*"): lambda s, v: say.baseline_words(v),
     ("safety", "expected", "*"): lambda s, v: say.expected_words(v),
     ("safety", "stopping", "*"): lambda s, v: say.stopping_words(v),
+    ("untreated", "*"): say.untreated_words,
     ("comparators", "*"): say.comparator_words,
+    ("multiplicity",): lambda s, v: say.multiplicity_words(v),
     ("published", "numbers", "*"): lambda s, v: v.value,
     ("outputs",): lambda s, v: ", ".join(v),
 }
@@ -356,7 +355,9 @@ _TOPIC: Mapping[str, str] = {
     "measures": "Analyses",
     "analyses": "Analyses",
     "safety": "Safety",
+    "untreated": "Comparators",
     "comparators": "Comparators",
+    "multiplicity": "Analyses",
     "published": "Published results",
     "outputs": "Outputs",
 }
@@ -393,6 +394,7 @@ _KINDS: Mapping[_Path, str] = {
     ("analyses", "*"): "Analysis",
     ("safety", "expected", "*"): "Expected event",
     ("safety", "stopping", "*"): "Stopping rule",
+    ("untreated", "*"): "Untreated course",
     ("comparators", "*"): "Comparator",
     ("published", "numbers", "*"): "Published",
 }

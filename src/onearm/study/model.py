@@ -18,6 +18,7 @@ from onearm.instruments import INSTRUMENTS
 from onearm.study.rules import Rule, parse_rule
 from onearm.study.values import (
     About,
+    Adjustment,
     Alternative,
     BaselineWords,
     Bounds,
@@ -31,6 +32,7 @@ from onearm.study.values import (
     ItemType,
     MeasureId,
     Method,
+    MissingMethod,
     Name,
     Number,
     Output,
@@ -43,6 +45,7 @@ from onearm.study.values import (
     ResultPath,
     Role,
     Share,
+    ShareBounds,
     Strategy,
     TestMethod,
     Text,
@@ -392,6 +395,29 @@ class PublishedTest(Part):
     decimals: Decimals = 3
 
 
+class ReferenceRate(Part):
+    """A rate of response to test against, and where it comes from."""
+
+    rate: Share
+    citation: Text
+
+
+class HistoricalArm(Part):
+    """Responders among the patients of an earlier arm that was treated without the cells."""
+
+    text: Text
+    responders: Annotated[WholeNumber, at_least(0)]
+    n: Annotated[WholeNumber, at_least(1)]
+    citation: Text
+
+
+class Decision(Part):
+    """One condition of a go decision: the rate exceeds ``rate`` with at least ``probability``."""
+
+    rate: Share
+    probability: Share
+
+
 class Analysis(Part):
     """One planned analysis."""
 
@@ -407,6 +433,20 @@ class Analysis(Part):
     alternative: Alternative = "two-sided"
     conf_level: Share = 0.95
     response: Text | None = None
+    background: Id | None = None
+    missing: tuple[MissingMethod, ...] = (
+        "worst_case",
+        "tipping_point",
+        "reference_based",
+        "multiple_imputation",
+    )
+    deltas: tuple[Number, ...] = ()
+    reference: ReferenceRate | None = None
+    prior: Prior = (1.0, 1.0)
+    historical: tuple[HistoricalArm, ...] = ()
+    weight: Share = 0.5
+    go: tuple[Decision, ...] = ()
+    relevant: Number | None = None
     definitions: tuple[Text, ...] = ()
     values: TextMap = Words({})
     published: PublishedTest | None = None
@@ -440,7 +480,11 @@ class Safety(Part):
 
 
 class Comparator(Part):
-    """What patients like these do without the cells: a published change with its spread."""
+    """What patients like these do without the cells: a published change with its spread.
+
+    ``before`` is the arm's own mean before, from which its own regression to the mean is told;
+    ``weight`` the belief that the arm speaks for the patients of this trial.
+    """
 
     id: Id
     measure: MeasureId
@@ -448,7 +492,43 @@ class Comparator(Part):
     change: Number
     sd: Positive
     n: Annotated[WholeNumber, at_least(1)] | None = None
+    before: Number | None = None
+    weight: Share = 0.5
     citation: Text
+
+
+class Untreated(Part):
+    """How a measure varies in the patients screened when nobody treats it.
+
+    Either ``mean``, ``sd`` and ``rho`` are stated, or two visits before the infusion are named from
+    which they are estimated. On a log scale ``mean`` is the geometric mean in the measure's unit,
+    ``sd`` and ``mean_se`` are those of natural logarithms.
+    """
+
+    measure: MeasureId
+    mean: Number | None = None
+    sd: Positive | None = None
+    rho: Share | None = None
+    mean_se: Positive | None = None
+    rho_se: Positive | None = None
+    rho_range: ShareBounds | None = None
+    run_in: tuple[Id, ...] = ()
+    above: Number | None = None
+    below: Number | None = None
+    citation: Text
+
+
+class Multiplicity(Part):
+    """How the P values of several analyses are judged together.
+
+    ``analyses`` are taken together (Holm, Hochberg) or in this order (hierarchical); for
+    gatekeeping ``families`` are opened one after the other.
+    """
+
+    method: Adjustment
+    alpha: Share = 0.05
+    analyses: tuple[Id, ...] = ()
+    families: tuple[tuple[Id, ...], ...] = ()
 
 
 class PublishedNumber(Part):
@@ -494,7 +574,9 @@ class Study(Part):
     measures: tuple[Measure, ...] = ()
     analyses: tuple[Analysis, ...]
     safety: Safety = Safety()
+    untreated: tuple[Untreated, ...] = ()
     comparators: tuple[Comparator, ...] = ()
+    multiplicity: Multiplicity | None = None
     published: Published = Published()
     outputs: tuple[Output, ...]
 

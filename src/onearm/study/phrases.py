@@ -20,6 +20,7 @@ from onearm.study.model import (
     Form,
     Item,
     Measure,
+    Multiplicity,
     PublishedNumber,
     PublishedTest,
     Registration,
@@ -27,9 +28,11 @@ from onearm.study.model import (
     Source,
     StoppingRule,
     Study,
+    Untreated,
     Visit,
 )
 from onearm.study.rules import parse_rule
+from onearm.study.values import RESPONSES
 from onearm.units import convert, unit_words
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -283,9 +286,20 @@ def measure_unit(study: Study, measure: Measure) -> str:
 METHODS: dict[str, str] = {
     "descriptive": "described, no test",
     "paired_t": "paired t test",
+    "geometric_mean_ratio": "t test of the ratio of geometric means",
     "signed_rank": "exact signed-rank test",
     "signed_rank_normal": "signed-rank test by the normal approximation",
+    "sign_flip": "exact sign-flip test of the mean",
+    "sign_test": "exact sign test",
+    "offset_t": "t test of the change less regression to the mean",
+    "offset_signed_rank": "exact signed-rank test of the change less regression to the mean",
+    "mee_chua": "Mee and Chua's test",
+    "normal_posterior": "posterior of the mean change",
     "responders": "share of responders, exact interval",
+    "binomial": "exact binomial test against a reference rate",
+    "poisson_binomial": "exact test against each patient's own chance of responding untreated",
+    "beta_binomial": "posterior of the share of responders",
+    "mcnemar": "McNemar's exact test",
     "renal_response": "renal response by published definitions",
 }
 """Methods of analysis in words."""
@@ -299,7 +313,7 @@ def test_name(test: Analysis | PublishedTest) -> str:
     name = METHODS[test.method]
     if test.method == "signed_rank_normal":
         name += f" {'with' if test.correction else 'without'} continuity correction"
-    if test.method.startswith("signed_rank"):
+    if "signed_rank" in test.method:
         name += f", {_ZEROS[test.zeros]}"
     return name + sided
 
@@ -316,12 +330,44 @@ def analysis_words(study: Study, analysis: Analysis) -> str:
         return f"renal response at {at} by {', '.join(analysis.definitions)}"
     measure = study.measure(analysis.measure or "")
     level = "" if analysis.conf_level == 0.95 else f", {percent(analysis.conf_level)} intervals"
-    if analysis.method == "responders":
+    if analysis.method in RESPONSES:
         rule = response_words(analysis.response or "", measure_unit(study, measure))
-        return f"share of patients with {measure.label} {rule} at {at}, exact interval{level}"
+        how = _response_method_words(analysis)
+        return f"share of patients with {measure.label} {rule} at {at}, {how}{level}"
     words = f"{measure.label} at {at} against baseline, {test_name(analysis)}{level}"
+    if analysis.relevant is not None:
+        words += f", with the probability of a change beyond {number_words(analysis.relevant)}"
+    if analysis.background is not None:
+        words += f"; background: {analysis.background}"
+    if "missing" in analysis.model_fields_set:
+        named = ", ".join(m.replace("_", " ") for m in analysis.missing) or "none"
+        words += f"; sensitivity to missing follow-up: {named}"
     published = analysis.published
     return f"{words}; published: {published_test_words(published)}" if published else words
+
+
+def _response_method_words(analysis: Analysis) -> str:
+    """Write how responders are judged."""
+    if analysis.method == "responders":
+        return "exact interval"
+    words = test_name(analysis)
+    if analysis.reference is not None:
+        words += f" of {percent(analysis.reference.rate)} ({analysis.reference.citation})"
+    if analysis.method == "beta_binomial":
+        words += (
+            f", prior Beta({number_words(analysis.prior[0])}, {number_words(analysis.prior[1])})"
+        )
+        if analysis.historical:
+            arms = "; ".join(
+                f"{arm.text}, {arm.responders} of {arm.n}, {arm.citation}"
+                for arm in analysis.historical
+            )
+            words += f", and of earlier arms with weight {percent(analysis.weight)} ({arms})"
+        if analysis.go:
+            words += "; go if " + " and ".join(
+                f"P(share > {percent(d.rate)}) >= {percent(d.probability)}" for d in analysis.go
+            )
+    return words
 
 
 def estimand_words(study: Study, estimand: Estimand) -> str:
@@ -354,10 +400,50 @@ def comparator_words(study: Study, comparator: Comparator) -> str:
     """Write what happens without the cells, and where that was published."""
     label = study.measure(comparator.measure).label
     n = f", n = {comparator.n}" if comparator.n else ""
+    own = f"from {number_words(comparator.before)}, " if comparator.before is not None else ""
     return (
-        f"{label}: change {number_words(comparator.change)} (SD {number_words(comparator.sd)}{n}), "
-        f"{comparator.text}; {comparator.citation}"
+        f"{label}: {own}change {number_words(comparator.change)} (SD {number_words(comparator.sd)}{n}), "
+        f"weight {percent(comparator.weight)}, {comparator.text}; {comparator.citation}"
     )
+
+
+def untreated_words(study: Study, untreated: Untreated) -> str:
+    """Write how a measure varies without treatment."""
+    measure = study.measure(untreated.measure)
+    if untreated.run_in:
+        words = f"estimated from the readings at {' and '.join(untreated.run_in)}"
+    else:
+        mean, log = ("geometric mean", " of logarithms") if measure.scale == "log" else ("mean", "")
+        words = f"{mean} {_stated(untreated.mean)}"
+        words += f" (SE {_stated(untreated.mean_se)})" if untreated.mean_se else ""
+        words += f", SD{log} {_stated(untreated.sd)}, rho {_stated(untreated.rho)}"
+        words += f" (SE {_stated(untreated.rho_se)})" if untreated.rho_se else ""
+    if untreated.rho_range:
+        low, high = untreated.rho_range
+        words += f", rho shown from {number_words(low)} to {number_words(high)}"
+    if untreated.above is not None:
+        words += f", patients enter above {number_words(untreated.above)}"
+    if untreated.below is not None:
+        words += f", patients enter below {number_words(untreated.below)}"
+    return f"{measure.label}: {words}; {untreated.citation}"
+
+
+def _stated(value: float | None) -> str:
+    return "not stated" if value is None else number_words(value)
+
+
+def multiplicity_words(plan: Multiplicity) -> str:
+    """Write how several P values are judged together."""
+    names = {
+        "holm": "Holm",
+        "hochberg": "Hochberg",
+        "hierarchical": "fixed sequence",
+        "gatekeeping": "serial gatekeeping",
+    }
+    order = ", then ".join(" and ".join(family) for family in plan.families)
+    if not order:
+        order = (", then " if plan.method == "hierarchical" else ", ").join(plan.analyses)
+    return f"{names[plan.method]} at {percent(plan.alpha)}: {order}"
 
 
 def printed_words(number: PublishedNumber) -> str:

@@ -223,6 +223,8 @@ def _analyses(study: Study) -> Iterator[str]:
         if chosen:
             texts = [f"{a.title} [{a.id}]: {say.analysis_words(study, a)}" for a in chosen]
             yield from _lines(name, texts)
+    if study.multiplicity is not None:
+        yield from _line("Multiplicity", say.multiplicity_words(study.multiplicity))
 
 
 def _safety(study: Study) -> Iterator[str]:
@@ -235,9 +237,14 @@ def _safety(study: Study) -> Iterator[str]:
 
 
 def _comparators(study: Study) -> Iterator[str]:
-    if study.comparators:
-        yield "WITHOUT THE CELLS (published changes of comparable patients)"
-        yield from _lines("Change", (say.comparator_words(study, c) for c in study.comparators))
+    if study.untreated or study.comparators:
+        yield "WITHOUT THE CELLS (how measures vary untreated, and changes of comparable patients)"
+        courses = [say.untreated_words(study, u) for u in study.untreated]
+        if courses:
+            yield from _lines("Untreated", courses)
+        changes = [say.comparator_words(study, c) for c in study.comparators]
+        if changes:
+            yield from _lines("Change", changes)
 
 
 def _published(study: Study) -> Iterator[str]:

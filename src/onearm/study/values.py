@@ -296,6 +296,9 @@ ResultPath = Annotated[str, BeforeValidator(_read_path)]
 Bounds = Annotated[
     tuple[Number, Number], AfterValidator(_known_numbers), BeforeValidator(_read_pair)
 ]
+ShareBounds = Annotated[
+    tuple[Share, Share], AfterValidator(_known_numbers), BeforeValidator(_read_pair)
+]
 Days = Annotated[tuple[WholeNumber, WholeNumber], BeforeValidator(_read_pair)]
 Prior = Annotated[tuple[Positive, Positive], BeforeValidator(_read_pair)]
 TextMap = Annotated[Mapping[Text, Text], AfterValidator(Words), PlainSerializer(dict)]
@@ -341,8 +344,65 @@ Strategy = Literal[
     "treatment policy", "composite", "hypothetical", "while on treatment", "principal stratum"
 ]
 Method = Literal[
-    "descriptive", "paired_t", "signed_rank", "signed_rank_normal", "responders", "renal_response"
+    "descriptive",
+    "paired_t",
+    "geometric_mean_ratio",
+    "signed_rank",
+    "signed_rank_normal",
+    "sign_flip",
+    "sign_test",
+    "offset_t",
+    "offset_signed_rank",
+    "mee_chua",
+    "normal_posterior",
+    "responders",
+    "binomial",
+    "poisson_binomial",
+    "beta_binomial",
+    "mcnemar",
+    "renal_response",
 ]
+CHANGE_TESTS = (
+    "paired_t",
+    "geometric_mean_ratio",
+    "signed_rank",
+    "signed_rank_normal",
+    "sign_flip",
+    "sign_test",
+    "offset_t",
+    "offset_signed_rank",
+    "mee_chua",
+)
+"""Methods that test a change from before to after."""
+CHANGES = (*CHANGE_TESTS, "normal_posterior", "descriptive")
+"""Methods over the change of every patient."""
+RESPONSE_TESTS = ("binomial", "poisson_binomial", "mcnemar")
+"""Methods that test how many patients respond."""
+RESPONSES = (*RESPONSE_TESTS, "beta_binomial", "responders")
+"""Methods over a yes or no for every patient."""
+OPTIONS = {
+    "zeros": ("signed_rank", "signed_rank_normal", "offset_signed_rank"),
+    "correction": ("signed_rank_normal",),
+    "alternative": (*CHANGE_TESTS, *RESPONSE_TESTS),
+    "response": RESPONSES,
+    "background": CHANGES,
+    "missing": CHANGES,
+    "deltas": CHANGES,
+    "reference": ("binomial",),
+    "prior": ("beta_binomial",),
+    "historical": ("beta_binomial",),
+    "weight": ("beta_binomial",),
+    "go": ("beta_binomial",),
+    "relevant": ("normal_posterior",),
+    "definitions": ("renal_response",),
+    "values": ("renal_response",),
+    "published": CHANGES,
+}
+"""Keys of an analysis that only these methods have a use for."""
+NEEDS_UNTREATED = ("offset_t", "offset_signed_rank", "mee_chua", "poisson_binomial")
+"""Methods that need to know how the measure varies untreated."""
+MissingMethod = Literal["worst_case", "tipping_point", "reference_based", "multiple_imputation"]
+Adjustment = Literal["holm", "hochberg", "hierarchical", "gatekeeping"]
 TestMethod = Literal["paired_t", "signed_rank", "signed_rank_normal"]
 Zeros = Literal["wilcoxon", "pratt"]
 Alternative = Literal["two-sided", "less", "greater"]
