@@ -1,0 +1,28 @@
+"""The plan executed: the study file's analyses over one data cut, and what their changes are worth."""
+
+from onearm.analysis.background import Chance, chance_without_effect, chances
+from onearm.analysis.comparison import BeforeAfter, before_after, differences
+from onearm.analysis.outcomes import Outcome, run_analyses
+from onearm.analysis.published import PublishedCheck, resolve, round_half_up
+from onearm.analysis.renal import RenalRow
+from onearm.analysis.responders import Responders
+from onearm.analysis.results import Results, deviations, run
+
+__all__ = [
+    "BeforeAfter",
+    "Chance",
+    "Outcome",
+    "PublishedCheck",
+    "RenalRow",
+    "Responders",
+    "Results",
+    "before_after",
+    "chance_without_effect",
+    "chances",
+    "deviations",
+    "differences",
+    "resolve",
+    "round_half_up",
+    "run",
+    "run_analyses",
+]
