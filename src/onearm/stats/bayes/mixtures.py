@@ -25,58 +25,8 @@ WEIGHT_NOISE = 1e-6
 NEGLIGIBLE = 1e-17
 
 
-class Distribution:
-    """What every distribution of this module can do, given ``cdf``, ``sf``, ``pdf`` and ``_bracket``."""
-
-    def pdf(self, x: npt.ArrayLike) -> Any:
-        """Return the density at x: a number for a number, an array for an array."""
-        raise NotImplementedError
-
-    def cdf(self, x: npt.ArrayLike) -> Any:
-        """Return the probability of a value of at most x: a number, or an array for an array."""
-        raise NotImplementedError
-
-    def sf(self, x: npt.ArrayLike) -> Any:
-        """Return the probability of a value above x, accurate where it is small."""
-        raise NotImplementedError
-
-    def _bracket(self, p: float) -> tuple[float, float]:
-        """Return two numbers between which the p-quantile lies."""
-        raise NotImplementedError
-
-    def quantile(self, p: float) -> float:
-        """Return the value with probability p below it, 0 < p < 1.
-
-        Halving between the smallest and the largest quantile of the components, hurried by
-        Newton's steps; the smaller of the two tails is the one compared.
-        """
-        if not 0 < p < 1:
-            raise ValueError(f"p: found {p}; expected a probability between 0 and 1, both excluded")
-        low, high = self._bracket(p)
-        middle = (low + high) / 2
-        for _ in range(200):
-            excess = self.cdf(middle) - p if p <= 0.5 else (1 - p) - self.sf(middle)
-            if excess > 0:
-                high = middle
-            else:
-                low = middle
-            slope = self.pdf(middle)
-            last, middle = middle, middle - excess / slope if slope > 0 else math.nan
-            if not low < middle < high:
-                middle = (low + high) / 2
-            if abs(middle - last) <= 1e-15 * abs(middle) or not low < middle < high:
-                break
-        return middle
-
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the limits that leave (1 - level)/2 of the probability on either side."""
-        check_level(level)
-        tail = (1 - level) / 2
-        return self.quantile(tail), self.quantile(1 - tail)
-
-
 @dataclass(frozen=True)
-class BetaMixture(Distribution):
+class BetaMixture:
     """A mixture of beta distributions of a share; one component is a plain Beta(a, b).
 
     Parameters
@@ -146,12 +96,23 @@ class BetaMixture(Distribution):
         at = np.clip(np.asarray(x, dtype=np.float64), 0.0, 1.0)[..., None]
         return _plain(np.sum(w * betaincc(a, b, at), axis=-1))
 
-    def _bracket(self, p: float) -> tuple[float, float]:
+    def quantile(self, p: float) -> float:
+        """Return the value with probability p below it, 0 < p < 1."""
         from scipy.special import betaincinv
 
+        check_probability(p)
         _, a, b = self._arrays
         each = betaincinv(a, b, p)
-        return float(np.min(each)), float(np.max(each))
+        return _between(self, p, float(np.min(each)), float(np.max(each)))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the limits that leave (1 - level)/2 of the probability on either side."""
+        check_level(level)
+        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
+
+    def components(self) -> list[tuple[float, float, float]]:
+        """Return (weight, a, b) of each component."""
+        return list(zip(self.weights, self.a, self.b, strict=True))
 
     def words(self) -> str:
         """Return the mixture as text: ``0.8 Beta(11, 32) + 0.2 Beta(1, 1)``."""
@@ -159,7 +120,7 @@ class BetaMixture(Distribution):
 
 
 @dataclass(frozen=True)
-class NormalMixture(Distribution):
+class NormalMixture:
     """A mixture of normal distributions; one component is a plain normal.
 
     Parameters
@@ -219,12 +180,31 @@ class NormalMixture(Distribution):
         w, m, s = self._arrays
         return _plain(ndtr((m - np.asarray(x, dtype=np.float64)[..., None]) / s) @ w)
 
-    def _bracket(self, p: float) -> tuple[float, float]:
+    def quantile(self, p: float) -> float:
+        """Return the value with probability p below it, 0 < p < 1."""
         from scipy.special import ndtri
 
+        check_probability(p)
         _, m, s = self._arrays
         each = m + s * ndtri(p)
-        return float(np.min(each)), float(np.max(each))
+        return _between(self, p, float(np.min(each)), float(np.max(each)))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the limits that leave (1 - level)/2 of the probability on either side."""
+        check_level(level)
+        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
+
+    def ends(self, p: float) -> tuple[float, float]:
+        """Return two numbers that have at most the probability p outside on either side."""
+        from scipy.special import ndtri
+
+        w, m, s = self._arrays
+        reach = -s * ndtri(np.minimum(0.5, p / (w.size * w)))
+        return float(np.min(m - reach)), float(np.max(m + reach))
+
+    def components(self) -> list[tuple[float, float, float]]:
+        """Return (weight, mean, sd) of each component."""
+        return list(zip(self.weights, self.means, self.sds, strict=True))
 
     def words(self) -> str:
         """Return the mixture as text: ``0.8 Normal(-3, 1.2) + 0.2 Normal(0, 5)``."""
@@ -232,7 +212,7 @@ class NormalMixture(Distribution):
 
 
 @dataclass(frozen=True)
-class StudentT(Distribution):
+class StudentT:
     """Student's t distribution, moved to ``location`` and stretched by ``scale``.
 
     The mean is NaN with one degree of freedom, and the standard deviation infinite with up to two:
@@ -279,9 +259,13 @@ class StudentT(Distribution):
         """Return the value with probability p below it, 0 < p < 1."""
         from scipy.special import stdtrit
 
-        if not 0 < p < 1:
-            raise ValueError(f"p: found {p}; expected a probability between 0 and 1, both excluded")
+        check_probability(p)
         return self.location + self.scale * float(stdtrit(self.df, p))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the limits that leave (1 - level)/2 of the probability on either side."""
+        check_level(level)
+        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
 
     def words(self) -> str:
         """Return the distribution as text: ``t(8 df) at -3.5, scale 1.2``."""
@@ -298,6 +282,36 @@ class StudentT(Distribution):
         weights = np.exp(log_weights[keep])
         sds = self.scale / np.sqrt(precisions[keep])
         return NormalMixture(weights / weights.sum(), np.full(sds.size, self.location), sds)
+
+
+def check_probability(p: float) -> None:
+    """Raise ValueError unless ``p`` lies strictly between 0 and 1."""
+    if not 0 < p < 1:
+        raise ValueError(f"p: found {p}; expected a probability between 0 and 1, both excluded")
+
+
+def _between(mixture: BetaMixture | NormalMixture, p: float, low: float, high: float) -> float:
+    """Return the p-quantile of a mixture, which lies between those of its components.
+
+    Newton's steps, and halving where they lead out of the bracket; the smaller of the two tails is
+    the one compared.
+    """
+    from scipy.special import ndtri
+
+    noise = 1e-16 * (high - low)
+    middle = mixture.mean + mixture.sd * float(ndtri(p))
+    if not low < middle < high:
+        middle = (low + high) / 2
+    for _ in range(200):
+        excess = mixture.cdf(middle) - p if p <= 0.5 else (1 - p) - mixture.sf(middle)
+        low, high = (low, middle) if excess > 0 else (middle, high)
+        slope = mixture.pdf(middle)
+        last, middle = middle, middle - excess / slope if slope > 0 else math.nan
+        if not low < middle < high:
+            middle = (low + high) / 2
+        if abs(middle - last) <= 4e-15 * abs(middle) + noise or not low < middle < high:
+            break
+    return float(middle)
 
 
 def precision_nodes(df: int, least: int, conflict: float = 0.0) -> tuple[FloatArray, FloatArray]:

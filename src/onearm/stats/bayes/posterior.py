@@ -331,8 +331,9 @@ def _beta_greater(first: BetaMixture, second: BetaMixture, margin: float) -> flo
         return 0.0 if margin > 0 else 1.0
     width = high - low
     total = float(first.sf(high)) if high < 1 else 0.0
-    for w1, a1, b1 in zip(first.weights, first.a, first.b, strict=True):
-        u, step = _logit_nodes(a1, b1, second)
+    sharpest = max(a + b for _, a, b in second.components())
+    for w1, a1, b1 in first.components():
+        u, step = logit_nodes(a1, b1, 0.2, sharpest)
         up, log_up, log_down = expit(u), log_expit(u), log_expit(-u)
         # x = low + width up; its logarithm and that of 1 - x, without loss at the ends.
         log_x = log_up + math.log(width) if low == 0 else np.log(low + width * up)
@@ -341,15 +342,19 @@ def _beta_greater(first: BetaMixture, second: BetaMixture, margin: float) -> flo
         density = np.exp(log - betaln(a1, b1)) * width
         # x - margin runs from max(0, -margin) to min(1, 1 - margin) in the same way.
         at = np.clip((low - margin) + width * up, 0.0, 1.0)
-        for w2, a2, b2 in zip(second.weights, second.a, second.b, strict=True):
+        for w2, a2, b2 in second.components():
             total += w1 * w2 * step * math.fsum(density * betainc(a2, b2, at))
     return min(1.0, total)
 
 
-def _logit_nodes(a: float, b: float, other: BetaMixture) -> tuple[FloatArray, float]:
-    """Return nodes on the logit scale, fine enough for every peak, wide enough for both tails."""
-    sharpest = max(x + y for x, y in zip([a, *other.a], [b, *other.b], strict=True))
-    step = min(0.2, 1 / math.sqrt(sharpest))  # half the smallest SD that a logit can have, or less
+def logit_nodes(
+    a: float, b: float, finest: float, sharpest: float = 0.0
+) -> tuple[FloatArray, float]:
+    """Return nodes of a logit over both tails of Beta(a, b), and their step.
+
+    The step is half the smallest standard deviation that the logit of a beta can have, of a size
+    a + b or ``sharpest``, and at most ``finest``.
+    """
+    step = min(finest, 1 / math.sqrt(max(a + b, sharpest)))
     last = math.ceil(38.0 / min(1.0, a, b) / step)
-    nodes: FloatArray = np.arange(-last, last + 1) * step
-    return nodes, step
+    return np.arange(-last, last + 1, dtype=np.float64) * step, step
