@@ -631,6 +631,39 @@ def _summary_text(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+# -- recheck --------------------------------------------------------------------------------------
+
+
+@main.command("recheck")
+@click.argument("file", metavar="FILE.yaml", type=click.Path(path_type=Path))
+@JSON
+@guarded
+def recheck_(file: Path, json_: bool) -> None:
+    """Say what a report's printed numbers imply: which can be, and which test gives the printed P.
+
+    FILE.yaml holds n, means, SDs, medians, percentages and P values as printed; docs/reported.md tells how.
+    Pairs that it shows are constructed, never patient data. Exit code 2 when the file cannot be read.
+    """
+    from onearm.recheck import RecheckError, describe, facts, read_report, recheck
+
+    if not file.is_file():
+        raise click.UsageError(f"{file}: no such file; give a file of reported numbers")
+    try:
+        report = read_report(file)
+    except RecheckError as error:
+        if json_:
+            as_json({"problems": error.messages})
+        else:
+            for message in error.messages:
+                click.echo(message, err=True)
+        sys.exit(MISUSE)
+    found = recheck(report, _progress(json_))
+    if json_:
+        as_json(facts(found))
+    else:
+        click.echo(describe(found))
+
+
 # -- compare --------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,14 @@ ORDERS = 6
 #: Up to this many patients in a group, Mann-Whitney ties are gone through.
 TIED_GROUPS = 12
 SEED = 20181230
+#: Tests for independent groups: a misuse for the values of the same patients.
+MISUSED = (
+    "unpaired_t",
+    "welch_t",
+    "mann_whitney_exact",
+    "mann_whitney_normal",
+    "mann_whitney_normal_cc",
+)
 
 SIGNED_RANK: dict[str, tuple[Zeros, bool, bool]] = {
     # name: zero rule, exact, continuity correction
@@ -135,18 +143,21 @@ def two_sided_interval(p: Printed) -> Printed:
 
     Every null distribution here is symmetric: the smaller one-sided P is half the two-sided one.
     """
-    doubled = p.scaled(2)
-    upper = Fraction(1) if doubled.upper is None else min(doubled.upper, Fraction(1))
-    return Printed(
-        p.text, doubled.value, p.decimals, p.relation,
-        doubled.lower, upper, p.open_lower, p.open_upper,
-    )  # fmt: skip
+    assert p.lower is not None and p.upper is not None
+    ends = [(2 * p.lower, p.open_lower), (2 * p.upper, p.open_upper)]
+    if p.lower > Fraction(1, 2):  # on the other side of no change
+        ends = [(2 - end, is_open) for end, is_open in reversed(ends)]
+    (lower, open_lower), (upper, open_upper) = ends
+    if upper > 1:
+        upper, open_upper = Fraction(1), False
+    value = min(2 * p.value, 2 - 2 * p.value)
+    return Printed(p.text, value, p.decimals, p.relation, lower, upper, open_lower, open_upper)
 
 
 # -- signed rank -----------------------------------------------------------------------------------
 
 
-def attainable_signed_rank(p: Printed, n: int, test: str) -> Attainable:
+def attainable_signed_rank(p: Printed, n: int, test: str, *, ties_usual: bool = True) -> Attainable:
     """Tell whether a signed-rank test can give a printed two-sided P for n patients.
 
     Parameters
@@ -159,6 +170,9 @@ def attainable_signed_rank(p: Printed, n: int, test: str) -> Attainable:
         ``"signed_rank_exact"``, ``"signed_rank_normal"`` (SPSS), ``"signed_rank_normal_cc"`` (what R
         falls back to with a zero or a tie), and each with ``_pratt``, where patients without a
         change are ranked before their ranks are dropped.
+    ties_usual
+        Whether equal changes are to be expected, as on a scale of whole numbers. The witness then
+        rather has ties than unchanged patients, otherwise the reverse.
 
     Returns
     -------
@@ -186,13 +200,12 @@ def attainable_signed_rank(p: Printed, n: int, test: str) -> Attainable:
     """
     check_choice("test", test, tuple(SIGNED_RANK))
     _check_size(n)
-    zeros, exact, correction = SIGNED_RANK[test]
     if n > LARGEST:
         return Attainable(test, n, "unknown", "none")
-    if exact and n > EXHAUSTIVE and not _on_lattice(p, n):
+    if SIGNED_RANK[test][1] and n > EXHAUSTIVE and not _on_lattice(p, n):
         below, above = _around_lattice(p, n)
         return Attainable(test, n, "impossible", "lattice", below=below, above=above)
-    return _search(p, n, test, zeros, exact, correction)
+    return _search(p, n, test, ties_usual)
 
 
 def _check_size(n: int) -> None:
@@ -229,12 +242,12 @@ class _Table:
     """Patterns, each with every inner rank sum that it can give.
 
     ``pvalues`` by pattern and doubled rank sum (NaN where the sum cannot be): exact, normal and
-    normal with correction. ``cost`` is what a pattern assumes: unchanged patients, then ties.
+    normal with correction. ``tied`` counts the patients of each tie group beyond its first.
     """
 
     zeros: IntArray
     compositions: tuple[tuple[int, ...], ...]
-    cost: IntArray
+    tied: IntArray
     exact: FloatArray
     normal: FloatArray
     corrected: FloatArray
@@ -255,7 +268,7 @@ def _table(n: int, rule: Zeros) -> _Table:
         start += len(part)
     zeros = np.array([z for z, _ in rows], np.int64)
     tied = np.array([n - z - len(c) for z, c in rows], np.int64)
-    return _Table(zeros, tuple(c for _, c in rows), 2 * zeros + tied, exact, normal, corrected)
+    return _Table(zeros, tuple(c for _, c in rows), tied, exact, normal, corrected)
 
 
 def _most_zeros(n: int) -> int:
@@ -328,17 +341,16 @@ def _pvalues(ranks: IntArray, width: int) -> tuple[FloatArray, FloatArray, Float
     return exact, normal, erfc(less / spread / math.sqrt(2))
 
 
-def _search(
-    p: Printed, n: int, test: str, zeros: Zeros, exact: bool, correction: bool
-) -> Attainable:
+def _search(p: Printed, n: int, test: str, ties_usual: bool) -> Attainable:
+    zeros, exact, correction = SIGNED_RANK[test]
     table = _table(n, zeros)
     values = table.exact if exact else table.corrected if correction else table.normal
     inside = _inside(values, p)
-    untied = table.cost == 0
+    untied = (table.zeros == 0) & (table.tied == 0)
     below, above = _neighbours(values, inside, p)
     untied_below, untied_above = _neighbours(values[untied], inside[untied], p)
     hits = int(np.count_nonzero(inside))
-    witness = _least(table, values, inside, zeros) if hits else None
+    witness = _least(table, values, inside, zeros, ties_usual) if hits else None
     complete = n <= EXHAUSTIVE
     verdict: Verdict = "possible" if hits else "impossible" if complete else "not found"
     return Attainable(
@@ -376,11 +388,12 @@ def _neighbours(
 
 
 def _least(
-    table: _Table, values: FloatArray, inside: npt.NDArray[np.bool_], rule: Zeros
+    table: _Table, values: FloatArray, inside: npt.NDArray[np.bool_], rule: Zeros, ties_usual: bool
 ) -> Witness:
     """Return the pattern that assumes least; among equals, the smallest rank sum."""
     rows, sums = np.nonzero(inside)
-    order = np.lexsort((sums, table.zeros[rows], table.cost[rows]))
+    cost = 2 * table.zeros + table.tied if ties_usual else table.zeros + 3 * table.tied
+    order = np.lexsort((sums, table.zeros[rows], cost[rows]))
     row, doubled = int(rows[order[0]]), int(sums[order[0]])
     sizes, n_zero = table.compositions[row], int(table.zeros[row])
     ranks = _doubled_midranks([sizes], n_zero if rule == "pratt" else 0)[0]
