@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from onearm.stats import hodges_lehmann, signed_rank
+from onearm.stats.walsh import WalshSums
 
 LEVELS = [0.5, 0.75, 0.8, 0.9, 0.9375, 0.95, 0.99]
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]  # Cushny & Peebles 1905
@@ -279,6 +280,126 @@ def test_a_one_sided_or_pratt_interval_is_not_judged_by_another_test():
     # All rise: an upper limit above 0 contradicts nothing.
     assert hodges_lehmann([1, 2, 3, 4, 5, 6, 7, 8], alternative="less").note == ""
     assert hodges_lehmann([-1, -2, -3, -4, -5, -6, -7, -8], alternative="greater").note == ""
+
+
+def tied_changes(rng, n):
+    """Draw n whole-numbered changes: few or many ties, clusters, zeros, a tail far out."""
+    kind = rng.integers(5)
+    diff = np.rint(rng.normal(0.2, 1, n) * rng.choice([2, 10, 1000]))
+    if kind == 1:
+        diff = np.rint(np.exp(diff / 3) % 10**6)
+    elif kind == 2:
+        diff = rng.choice([-700, -1, 0, 1, 3, 900], n)
+    elif kind == 3:
+        diff[rng.random(n) < 0.4] = 0
+    return diff.astype(np.int64)
+
+
+def searched_lower_limit(diff, zeros, level):
+    """Find the lower limit by halving over all listed Walsh averages with signed_rank itself.
+
+    Under dropped zeros every difference below the limit is tried. In quarters; None: unbounded.
+    """
+    tail = (1 - level) / 2
+    sums = np.unique(np.add.outer(diff, diff))
+    between = np.concatenate([[2 * sums[0] - 1], sums[1:] + sums[:-1], [2 * sums[-1] + 1]])
+    shifts = np.sort(np.concatenate([2 * sums, between])).tolist()
+
+    def kept(shift, zeros):
+        p = [signed_rank(4 * diff - shift, zeros=zeros, alternative="greater").pvalue]
+        if zeros == "wilcoxon":
+            p.append(signed_rank(4 * diff - shift, zeros=zeros, alternative="less").pvalue)
+        return min(p) > tail
+
+    low, high = -1, len(shifts) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if kept(shifts[middle], "pratt"):
+            high = middle
+        else:
+            low = middle
+    if zeros == "wilcoxon" and high > 0:
+        at = [shifts.index(4 * d) for d in np.unique(diff).tolist()]
+        before = [place for place in at if place < high and kept(shifts[place], "wilcoxon")]
+        if before:
+            high = before[0]
+        elif high in at and not kept(shifts[high], "wilcoxon"):
+            high += 1
+    if high == 0:
+        return None, False
+    return shifts[high - 1 + high % 2], high % 2 == 1
+
+
+@pytest.mark.parametrize("zeros", ["wilcoxon", "pratt"])
+def test_the_search_finds_what_trying_every_walsh_average_finds(zeros):
+    rng = np.random.default_rng(20261122)
+    for _ in range(25):
+        diff = tied_changes(rng, int(rng.integers(2, 60)))
+        level = float(rng.choice(LEVELS))
+        got = hodges_lehmann(diff, zeros=zeros, conf_level=level)
+        quarters, included = searched_lower_limit(diff, zeros, level)
+        lower = -math.inf if quarters is None else quarters / 4
+        if got.lower == got.upper and not got.lower_included:
+            assert "rejects every shift" in got.note
+        else:
+            assert (got.lower, got.lower_included) == (lower, included), diff
+        sums = np.sort(np.add.outer(diff, diff)[np.triu_indices(diff.size)])
+        assert got.estimate == np.median(sums) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zeros", ["wilcoxon", "pratt"])
+def test_the_same_with_three_hundred_patients_where_fourier_sums_guide_the_search(zeros):
+    rng = np.random.default_rng(20261123)
+    for n in (201, 250, 300):
+        diff = tied_changes(rng, n)
+        got = hodges_lehmann(diff, zeros=zeros)
+        quarters, included = searched_lower_limit(diff, zeros, 0.95)
+        assert (got.lower, got.lower_included) == (quarters / 4, included)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decimals", [1, 15])
+def test_two_thousand_patients_get_an_interval_that_the_exact_p_confirms_at_its_ends(decimals):
+    diff = np.round(np.random.default_rng(20261122).normal(0.1, 1, 2000), decimals)
+    got = hodges_lehmann(diff, zeros="pratt")
+    step = {1: 1e-5, 15: 1e-9}[decimals]  # less than Walsh averages lie apart
+    outside = signed_rank(diff - got.lower + step, zeros="pratt", alternative="greater").pvalue
+    inside = signed_rank(diff - got.lower - step, zeros="pratt", alternative="greater").pvalue
+    assert outside <= 0.025 < inside
+
+
+def test_a_p_at_the_very_level_is_decided_by_counting():
+    # 300 equal sizes make it the sign test of 170 and 130: its P is known to the last bit, closer
+    # to these levels than a Fourier sum could tell.
+    diff = np.array([1] * 170 + [-1] * 130)
+    p = signed_rank(diff, zeros="pratt").pvalue
+    levels = [1 - p * (1 + steps * 1e-15) for steps in range(-20, 21)]
+    kept = [hodges_lehmann(diff, conf_level=v, zeros="pratt").contains(0.0) for v in levels]
+    assert kept == [p > 1 - level for level in levels]
+    assert set(kept) == {True, False}
+
+
+@given(st.lists(st.integers(-60, 60), min_size=1, max_size=40), st.integers(-130, 130))
+@settings(max_examples=60, deadline=None)
+def test_sums_of_pairs_are_counted_and_selected_as_if_listed(values, bound):
+    listed = sorted(a + b for a, b in combinations_with_replacement(values, 2))
+    sums = WalshSums(np.array(values))
+    assert sums.up_to(bound) == sum(s <= bound for s in listed)
+    assert [sums[place] for place in range(sums.size)] == listed
+    assert sums.up_to(bound) == sum(s <= bound for s in listed)
+
+
+@pytest.mark.parametrize("spread", [3, 200, 10**6, 10**18])
+def test_order_statistics_of_half_a_million_sums_are_those_of_the_sorted_list(spread):
+    rng = np.random.default_rng(20261122)
+    values = np.rint(rng.normal(0.1, 0.2, 1000) * spread).astype(np.int64)
+    listed = np.sort(np.add.outer(values, values)[np.triu_indices(1000)])
+    sums = WalshSums(values)
+    places = [0, 1, listed.size - 1, *rng.integers(0, listed.size, 20).tolist()]
+    assert [sums[place] for place in places] == listed[places].tolist()
+    bounds = [int(listed[0]) - 1, int(listed[-1]), *listed[places].tolist()]
+    assert [sums.up_to(b) for b in bounds] == np.searchsorted(listed, bounds, "right").tolist()
 
 
 @pytest.mark.slow

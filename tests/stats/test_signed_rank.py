@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from onearm.stats import sign_test, signed_rank
-from onearm.stats.signed_rank import NullDistribution
+from onearm.stats.signed_rank import FourierNull, NullDistribution, PackedNull, null_distribution
 
 ALTERNATIVES = ["two-sided", "less", "greater"]
 ZEROS = {"wilcoxon": "Wilcoxon", "pratt": "Pratt"}
@@ -227,6 +227,31 @@ def test_three_hundred_tied_changes_agree_with_whole_number_counts_to_twelve_dig
         below = packed & ((1 << ((observed + 1) * width)) - 1)
         count = below % ((1 << width) - 1)  # the sum of the coefficients
         assert null.up_to(observed) == pytest.approx(count / 2**300, rel=1e-12, abs=0)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_counts_in_one_large_number_are_those_of_the_arrays(ranks, step):
+    scaled = np.array(ranks) * step
+    packed, arrays = PackedNull(scaled), NullDistribution(scaled, int(scaled.sum()) // 2)
+    for observed in range(-1, int(scaled.sum()) // 2 + 1, max(1, int(scaled.sum()) // 40)):
+        assert packed.up_to(observed) == arrays.up_to(observed)
+        if observed >= 0:
+            assert packed.at(observed) == arrays.at(observed)
+
+
+@pytest.mark.parametrize("n", [60, 201, 500])
+@pytest.mark.parametrize("spread", [1, 10, 10**6])
+def test_fourier_sums_agree_with_counts_in_both_tails(n, spread):
+    sizes = np.rint(np.random.default_rng(20261122).normal(0, 1, n) * spread)
+    ranks = np.rint(2 * rankdata(np.abs(sizes))).astype(np.int64)
+    total = int(ranks.sum())
+    counted, fourier = null_distribution(ranks, total // 2), FourierNull(ranks)
+    for observed in np.linspace(0, total // 2, 40).astype(int).tolist():
+        assert fourier.up_to(observed) == pytest.approx(counted.up_to(observed), abs=1e-13)
+        mirrored = fourier.up_to(total - observed - 1)
+        assert mirrored == pytest.approx(1 - counted.up_to(observed), abs=1e-13)
+    assert (fourier.up_to(-1), fourier.up_to(total)) == pytest.approx((0, 1), abs=1e-13)
 
 
 @pytest.mark.slow

@@ -2,23 +2,23 @@
 
 The interval holds the shifts ``theta`` for which ``signed_rank(diff - theta)`` is not significant.
 With Pratt's zeros the one-sided P values are monotone in ``theta`` whatever the ties (proved in
-``docs/methods/hodges_lehmann.md``), so the interval has no gaps and a search by halving finds it.
-With zeros dropped the same holds everywhere but at the differences themselves, where a zero
-appears; those are looked at one by one.
+``docs/methods/hodges_lehmann.md``), so the interval has no gaps and a search finds it with a
+handful of tests. With zeros dropped the same holds everywhere but at the differences themselves,
+where a zero appears; those that could matter are looked at one by one. The Walsh averages are
+counted and selected, never listed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from onearm.stats.differences import (
     Alternative,
-    DecimalMultiples,
     IntArray,
     Zeros,
     as_differences,
@@ -26,10 +26,22 @@ from onearm.stats.differences import (
     check_level,
     decimal_multiples,
 )
-from onearm.stats.signed_rank import NullDistribution, check_exact_size, doubled_ranks
+from onearm.stats.signed_rank import (
+    FOURIER_ERROR,
+    FourierNull,
+    NullDistribution,
+    PackedNull,
+    check_exact_size,
+    doubled_ranks,
+    null_distribution,
+)
+from onearm.stats.walsh import WalshSums
 
 #: Null distributions kept while one interval is searched for; shifts often share theirs.
-KEPT = 4
+KEPT = 8
+#: Above this number of differences the search asks Fourier sums, and counts only where they leave
+#: it open on which side of the level a P value lies.
+COUNTED = 200
 
 
 @dataclass(frozen=True)
@@ -140,19 +152,25 @@ def hodges_lehmann(
     check_level(conf_level)
     decimals = decimal_multiples(as_differences(diff))
     check_exact_size(decimals.multiples.size)
-    two_sided = alternative == "two-sided"
+    multiples, two_sided = decimals.multiples, alternative == "two-sided"
     tail = (1 - conf_level) / (2 if two_sided else 1)
+    sums = WalshSums(multiples)
     nowhere = _Limit(None, included=False, outside=0.0)
     low = high = nowhere
     if alternative != "less":
-        low = _lower_limit(decimals.multiples, zeros, tail, two_sided=two_sided)
+        low = _lower_limit(multiples, sums, zeros, tail, two_sided=two_sided)
     if alternative != "greater":
-        high = _lower_limit(-decimals.multiples, zeros, tail, two_sided=two_sided)
+        high = _lower_limit(-multiples, WalshSums(-multiples), zeros, tail, two_sided=two_sided)
     lower = -math.inf if low.quarters is None else decimals.value(low.quarters, 4)
     upper = math.inf if high.quarters is None else decimals.value(-high.quarters, 4)
+    estimate = estimate_nonzero = decimals.value(_twice_median(sums), 4)
+    nonzero = multiples[multiples != 0]
+    if nonzero.size < multiples.size:
+        twice = _twice_median(WalshSums(nonzero)) if nonzero.size else 0
+        estimate_nonzero = decimals.value(twice, 4)
     found = HodgesLehmann(
-        estimate=_walsh_median(decimals, decimals.multiples),
-        estimate_nonzero=_walsh_median(decimals, decimals.multiples[decimals.multiples != 0]),
+        estimate=estimate,
+        estimate_nonzero=estimate_nonzero,
         lower=lower,
         upper=upper,
         lower_included=low.included,
@@ -160,28 +178,16 @@ def hodges_lehmann(
         conf_level=conf_level,
         attained=1 - low.outside - high.outside,
         note="",
-        n=int(decimals.multiples.size),
+        n=int(multiples.size),
         zeros=zeros,
         alternative=alternative,
     )
-    return _with_note(found, decimals.multiples)
+    return _with_note(found, multiples)
 
 
-def walsh_sums(multiples: IntArray) -> IntArray:
-    """Return the sums of all pairs, each value with itself too, in ascending order."""
-    ordered = np.sort(multiples)
-    sums = np.concatenate([value + ordered[at:] for at, value in enumerate(ordered)])
-    sums.sort()
-    return sums
-
-
-def _walsh_median(decimals: DecimalMultiples, multiples: IntArray) -> float:
-    """Return the median of the Walsh averages; 0 when there are none (all differences zero)."""
-    if multiples.size == 0:
-        return 0.0
-    sums = walsh_sums(multiples)
-    middle = int(sums[(sums.size - 1) // 2]) + int(sums[sums.size // 2])
-    return decimals.value(middle, 4)
+def _twice_median(sums: WalshSums) -> int:
+    """Return twice the median of the sums: four times that of the Walsh averages."""
+    return sums[(sums.size - 1) // 2] + sums[sums.size // 2]
 
 
 class _Shifts:
@@ -193,135 +199,164 @@ class _Shifts:
 
     def __init__(self, multiples: IntArray) -> None:
         self.multiples = multiples
-        self._nulls: dict[bytes, NullDistribution] = {}
+        self._nulls: dict[bytes, PackedNull | NullDistribution | FourierNull] = {}
 
-    def upper_tail(self, quarters: int, zeros: Zeros) -> float:
-        """Return P(T+ >= observed): small where the differences tend to exceed the shift."""
-        return self._tail(4 * self.multiples - quarters, zeros)
+    def upper_tail(self, quarters: int) -> float:
+        """Return P(T+ >= observed) under Pratt's zeros, at least to ``FOURIER_ERROR``."""
+        ranks, observed = self._observed(quarters, "pratt")
+        return self._tail(ranks, observed, exactly=False)
 
-    def lower_tail(self, quarters: int, zeros: Zeros) -> float:
-        """Return P(T+ <= observed): small where they tend to fall short of it."""
-        return self._tail(quarters - 4 * self.multiples, zeros)
+    def upper_exceeds(self, tail: float, quarters: int, zeros: Zeros) -> bool:
+        """Tell whether P(T+ >= observed), small where differences exceed the shift, is above tail."""
+        return self._exceeds(tail, *self._observed(quarters, zeros))
+
+    def lower_exceeds(self, tail: float, quarters: int, zeros: Zeros) -> bool:
+        """Tell whether P(T+ <= observed), small where they fall short of it, is above tail."""
+        ranks, observed = self._observed(quarters, zeros)
+        return self._exceeds(tail, ranks, int(ranks.sum()) - observed)
 
     def is_hopeless(self, quarters: int, tail: float) -> bool:
-        """Tell by Hoeffding's bound, uncounted, that the upper tail is below ``tail``."""
-        ranks, positive = doubled_ranks(4 * self.multiples - quarters, "wilcoxon")
-        distance = float(ranks[positive].sum()) - float(ranks.sum()) / 2
+        """Tell by Hoeffding's bound, uncounted, that the upper tail is at most ``tail``."""
+        ranks, observed = self._observed(quarters, "wilcoxon")
+        distance = observed - float(ranks.sum()) / 2
         squares = float(np.sum(ranks.astype(np.float64) ** 2))
         return distance > 0 and math.exp(-2 * distance**2 / squares) <= tail
 
-    def _tail(self, moved: IntArray, zeros: Zeros) -> float:
-        ranks, positive = doubled_ranks(moved, zeros)
-        total, observed = int(ranks.sum()), int(ranks[positive].sum())
-        null = self._null(ranks, total // 2)
+    def likely_limit(self, quarters: int, tail: float) -> float:
+        """Return T+ whose upper tail is about ``tail`` (Cornish & Fisher 1938, to the kurtosis)."""
+        squares = (self._observed(quarters, "pratt")[0] / 2.0) ** 2
+        variance = float(squares.sum()) / 4
+        z = -NormalDist().inv_cdf(tail)
+        z -= float(np.sum(squares**2)) / 8 / variance**2 * (z**3 - 3 * z) / 24
+        mean = self.multiples.size * (self.multiples.size + 1) / 4
+        return mean + z * math.sqrt(variance)
+
+    def _observed(self, quarters: int, zeros: Zeros) -> tuple[IntArray, int]:
+        """Return the doubled ranks and twice T+ of the differences less a shift."""
+        ranks, positive = doubled_ranks(4 * self.multiples - quarters, zeros)
+        return ranks, int(ranks[positive].sum())
+
+    def _exceeds(self, tail: float, ranks: IntArray, observed: int) -> bool:
+        p = self._tail(ranks, observed, exactly=False)
+        if ranks.size > COUNTED and abs(p - tail) <= FOURIER_ERROR:
+            p = self._tail(ranks, observed, exactly=True)
+        return p > tail
+
+    def _tail(self, ranks: IntArray, observed: int, *, exactly: bool) -> float:
+        total = int(ranks.sum())
+        null = self._null(ranks, total // 2, exactly=exactly)
         if 2 * observed > total:
             return null.up_to(total - observed)
         return 1.0 - null.up_to(observed - 1)
 
-    def _null(self, ranks: IntArray, limit: int) -> NullDistribution:
+    def _null(
+        self, ranks: IntArray, limit: int, *, exactly: bool
+    ) -> PackedNull | NullDistribution | FourierNull:
+        if exactly:
+            return null_distribution(ranks, limit)
         key = np.sort(ranks).tobytes()
         if key not in self._nulls:
             if len(self._nulls) >= KEPT:
                 self._nulls.pop(next(iter(self._nulls)))
-            self._nulls[key] = NullDistribution(ranks, limit)
+            is_small = ranks.size <= COUNTED
+            self._nulls[key] = null_distribution(ranks, limit) if is_small else FourierNull(ranks)
         return self._nulls[key]
 
 
-class _Places:
-    """The places where the test can change, numbered upwards.
+def _lower_limit(
+    multiples: IntArray, sums: WalshSums, zeros: Zeros, tail: float, *, two_sided: bool
+) -> _Limit:
+    """Find the lower limit: the first shift whose upper tail, and lower tail, exceed ``tail``.
 
-    Place 0 lies below all Walsh averages, place 2j+1 is the j-th distinct average itself, place
-    2j+2 the open stretch above it.
+    The test can change at each Walsh average (half a sum) and in each open stretch between two.
     """
-
-    def __init__(self, multiples: IntArray) -> None:
-        self.sums = walsh_sums(multiples)
-        self.distinct = np.unique(self.sums)
-        self.last = 2 * self.distinct.size
-        # The differences themselves are Walsh averages, each of itself with itself.
-        self.of_differences = 2 * np.searchsorted(self.distinct, 2 * np.unique(multiples)) + 1
-
-    def quarters(self, place: int) -> int:
-        """Return a shift at the place: the average, or the middle of the stretch."""
-        if place == 0:
-            return 2 * int(self.distinct[0]) - 1
-        if place == self.last:
-            return 2 * int(self.distinct[-1]) + 1
-        at = (place - 1) // 2
-        return int(self.distinct[at]) + int(self.distinct[at if place % 2 else at + 1])
-
-    def guess(self, n: int, tail: float) -> int:
-        """Return the place where the lower limit would be without ties, in large samples."""
-        from statistics import NormalDist
-
-        spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        at = int(n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * spread)
-        average = self.sums[min(max(at, 0), self.sums.size - 1)]
-        return 2 * int(np.searchsorted(self.distinct, average)) + 1
-
-
-def _lower_limit(multiples: IntArray, zeros: Zeros, tail: float, *, two_sided: bool) -> _Limit:
-    """Find the lower limit: the first place whose upper tail, and lower tail, exceed ``tail``."""
-    shifts, places = _Shifts(multiples), _Places(multiples)
-
-    def kept(place: int) -> bool:
-        return shifts.upper_tail(places.quarters(place), "pratt") > tail
-
-    first = _first_place(kept, places.guess(multiples.size, tail), places.last)
-    if zeros == "wilcoxon" and first > 0:
-        first = _with_zeros_dropped(shifts, places, first, tail, two_sided=two_sided)
-    if first == 0:
+    shifts = _Shifts(multiples)
+    below, at = _first_kept(shifts, sums, tail)
+    if below is None and shifts.upper_exceeds(tail, 2 * sums.smallest - 1, "pratt"):
         return _Limit(None, included=False, outside=0.0)
-    average = first if first % 2 else first - 1
-    return _Limit(
-        quarters=places.quarters(average),
-        included=average == first,
-        outside=shifts.upper_tail(places.quarters(average - 1), "pratt"),
-    )
+    included = shifts.upper_exceeds(tail, 2 * at, "pratt")
+    if zeros == "wilcoxon":
+        at, included = _with_zeros_dropped(shifts, sums, (at, included), tail, two_sided=two_sided)
+        before = sums.up_to(at - 1)
+        below = sums[before - 1] if before else None
+    outside = 2 * at - 1 if below is None else below + at
+    return _Limit(quarters=2 * at, included=included, outside=shifts.upper_tail(outside))
 
 
-def _first_place(kept: Callable[[int], bool], guess: int, last: int) -> int:
-    """Return the first place that is kept; ``kept`` is False up to some place and then True.
+def _first_kept(shifts: _Shifts, sums: WalshSums, tail: float) -> tuple[int | None, int]:
+    """Return the first sum above which the test keeps the shift, and the sum before it, if any.
 
-    Strides doubling away from the guess bracket the place, halving pins it down: few calls where
-    the guess is good. The last place, above all averages, is always kept.
+    A guess is corrected by strides that double, until the sum is bracketed, and then by halving:
+    few tests where the guess is good. Above the largest sum every shift is kept.
     """
-    low, high = -1, last
-    stride, place = 1, guess
-    while low < place < high:
-        if kept(place):
-            high, place = place, place - stride
+    low, high = None, sums.largest
+    first, last = 0, sums.up_to(high - 1)  # places of the sums not yet judged: first to last - 1
+    place, stride = _guess(shifts, sums, tail), 1
+    while first < last:
+        sum_ = sums[min(max(place, first), last - 1)]
+        after = sums.up_to(sum_)
+        if shifts.upper_exceeds(tail, sum_ + sums[after], "pratt"):
+            high, last = sum_, sums.up_to(sum_ - 1)
+            place = last - stride
         else:
-            low, place = place, place + stride
+            low, first = sum_, after
+            place = first + stride - 1
         stride *= 2
-        if low >= 0 and high < last:
-            break
-    while high - low > 1:
-        place = (low + high) // 2
-        if kept(place):
-            high = place
-        else:
-            low = place
-    return high
+        if low is not None and high < sums.largest:
+            place = (first + last) // 2
+    return low, high
+
+
+def _guess(shifts: _Shifts, sums: WalshSums, tail: float) -> int:
+    """Return the place of the sum where the lower limit is likely to be.
+
+    Between two sums no differences tie across the shift, and T+ is the number of sums above.
+    """
+    n = shifts.multiples.size
+    spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+    place = int(sums.size / 2 + NormalDist().inv_cdf(tail) * spread)
+    near = sums[min(max(place, 0), sums.size - 1)]
+    after = sums.up_to(near)
+    quarters = near + sums[after] if after < sums.size else 2 * near + 1
+    return math.floor(sums.size - shifts.likely_limit(quarters, tail))
 
 
 def _with_zeros_dropped(
-    shifts: _Shifts, places: _Places, first: int, tail: float, *, two_sided: bool
-) -> int:
-    """Correct the first place for zeros dropped: at a difference itself the test is another one."""
+    shifts: _Shifts, sums: WalshSums, found: tuple[int, bool], tail: float, *, two_sided: bool
+) -> tuple[int, bool]:
+    """Correct the limit for zeros dropped: at a difference itself the test is another one."""
+    at, included = found
 
-    def kept(place: int) -> bool:
-        at = places.quarters(place)
+    def kept(difference: int) -> bool:
+        quarters = 4 * difference
         return (
-            not shifts.is_hopeless(at, tail)
-            and shifts.upper_tail(at, "wilcoxon") > tail
-            and (not two_sided or shifts.lower_tail(at, "wilcoxon") > tail)
+            not shifts.is_hopeless(quarters, tail)
+            and shifts.upper_exceeds(tail, quarters, "wilcoxon")
+            and (not two_sided or shifts.lower_exceeds(tail, quarters, "wilcoxon"))
         )
 
-    for place in places.of_differences[places.of_differences < first].tolist():
-        if kept(place):
-            return int(place)
-    return first + 1 if first in places.of_differences and not kept(first) else first
+    distinct, number = np.unique(shifts.multiples, return_counts=True)
+    open_ = 2 * distinct >= _surely_rejected_below(sums, int(number.max()), tail)
+    for difference in distinct[open_].tolist():
+        if 2 * difference > at or (2 * difference == at and included):
+            break
+        if kept(difference):
+            return 2 * difference, True
+    if included and at % 2 == 0 and at // 2 in distinct and not kept(at // 2):
+        return at, False
+    return at, included
+
+
+def _surely_rejected_below(sums: WalshSums, ties: int, tail: float) -> int:
+    """Return a sum below which, zeros dropped, every difference is rejected by Hoeffding's bound.
+
+    At a difference that ``ties`` patients share, T+ is at least the number of sums above it less
+    ``ties * n``, and its expectation and variance are at most those of n ranks without ties.
+    """
+    n = sums.values.size
+    distance = math.sqrt(-math.log(tail) * n * (n + 1) * (2 * n + 1) / 12)
+    sums_above = math.ceil(n * (n + 1) / 4 + distance) + ties * n + 1
+    return sums[sums.size - sums_above] if sums_above <= sums.size else sums.smallest
 
 
 def _with_note(found: HodgesLehmann, multiples: IntArray) -> HodgesLehmann:
@@ -380,8 +415,8 @@ def _zero_rejected_inside(found: HodgesLehmann, multiples: IntArray) -> list[str
         return []
     tail = (1 - found.conf_level) / (2 if found.alternative == "two-sided" else 1)
     shifts = _Shifts(multiples)
-    above = found.alternative == "less" or shifts.upper_tail(0, "wilcoxon") > tail
-    below = found.alternative == "greater" or shifts.lower_tail(0, "wilcoxon") > tail
+    above = found.alternative == "less" or shifts.upper_exceeds(tail, 0, "wilcoxon")
+    below = found.alternative == "greater" or shifts.lower_exceeds(tail, 0, "wilcoxon")
     if above and below:
         return []
     return [
