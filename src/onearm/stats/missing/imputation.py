@@ -261,7 +261,7 @@ def multiple_imputation(
         predicted, says = by_regression(pairs), _at_random_words(pairs, shift)
     else:
         predicted, _, says = _by_reference(pairs, reference)
-        says += f" To each, {shift:g} is added." if shift else ""
+        says = f"{says[:-1]}, plus {shift:g}." if shift else says
     drawn = predicted.draw(rng, times) + shift
     observed = np.broadcast_to(pairs.change, (times, pairs.change.size))
     completed = np.concatenate([observed, drawn], axis=1)

@@ -133,7 +133,7 @@ def _tipping_words(pairs: Pairs, delta: float | None, expected: float, conf_leve
         return f"{finding}; no delta within the grid brings P down to that."
     who = patients(pairs)
     return (
-        f"{finding}. It {'no longer is' if held else 'would be below'} once the {who} without "
-        f"follow-up changed by {expected + delta:+.3g} on average instead of the {expected:+.3g} "
-        f"predicted (delta {delta:+.3g})."
+        f"{finding}. P {'rises above' if held else 'falls to'} that once the {who} without follow-up "
+        f"are taken to have changed by {expected + delta:+.3g} on average instead of the "
+        f"{expected:+.3g} predicted (delta {delta:+.3g})."
     )
