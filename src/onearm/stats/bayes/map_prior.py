@@ -22,10 +22,15 @@ from onearm.stats.bayes.posterior import check_positive
 from onearm.stats.differences import FloatArray, as_numbers, check_level
 from onearm.stats.proportion import whole_number
 
-#: A half-normal density is negligible beyond this many scales.
+#: A normal density is negligible beyond this many standard deviations.
 REACH = 8.6
+#: Scales of tau's half-normal prior to go to; further only where the arms insist.
+REACHES = (REACH, 2 * REACH, 4 * REACH, 16 * REACH)
 #: Nodes whose log weight lies this far below the largest are left out.
 DEPTH = 33.0
+#: Nodes of mu for one tau: above FEW the range is narrowed first; never more than MANY, which coarsens
+#: the steps only where tau is below a thousandth of what is not known of mu.
+FEW, MANY = 1000, 20_000
 #: The conditional density of mu is followed down to this log weight below its largest.
 MU_DEPTH = 35.0
 
@@ -114,35 +119,38 @@ def map_prior_binomial(
     >>> round(arms.estimate, 3), round(arms.lower, 3), round(arms.upper, 3)
     (0.235, 0.081, 0.526)
     """
+    from scipy.special import expit
+
     check_level(level)
     _check_mu(mu_mean, mu_sd)
     check_positive(tau_scale, "tau_scale")
     check_components(components)
     n, r = _counts(events, sizes)
-    taus, tau_weights, step = _tau_nodes(2 / math.sqrt(float(n.max())), tau_scale, int(n.size))
     arms = _Arms(n, r, mu_mean, mu_sd)
-    parts = arms.conditional_means(taus)
-    log_totals = np.array([_log_sum(log) for _, log in parts]) + np.log(tau_weights)
-    if not np.isfinite(np.max(log_totals)):
-        raise ValueError(
-            f"events, sizes: the arms differ so much that with tau_scale = {tau_scale:g} their "
-            "probability is 0 in floating point; give a larger tau_scale, or leave out arms"
-        )
+    error = math.sqrt(float(np.min(1 / (r + 0.5) + 1 / (n - r + 0.5))))
+    for reach in REACHES:
+        taus, tau_weights, step = _tau_nodes(error, tau_scale, reach, int(n.size))
+        parts = arms.conditional_means(taus)
+        log_totals = np.array([_log_sum(log) for _, log in parts]) + tau_weights
+        if log_totals[-1] < np.max(log_totals) - DEPTH:
+            break
+    else:
+        raise ValueError(_too_small("events, sizes", tau_scale))
     log_totals -= np.max(log_totals)
     density = np.exp(log_totals)
     means, sds, weights = [], [], []
     for tau, (mu, log), total in zip(taus, parts, log_totals, strict=True):
         if total > -DEPTH:
             means.append(mu)
-            sds.append(np.full(mu.size, tau))
+            sds.append(np.full(mu.size, max(tau, 0.8 * (mu[1] - mu[0]))))
             weights.append(np.exp(log - _log_sum(log) + total))
     exact = _mixture(np.concatenate(weights), np.concatenate(means), np.concatenate(sds))
-    theta, mass = _on_grid(exact, 0.8 * arms.sharpest)
-    share = 1 / (1 + np.exp(-theta))
+    theta, width, mass = _on_grid(exact, arms.sharpest)
+    share = expit(theta)
     mean = math.fsum(mass * share)
     sd = math.sqrt(math.fsum(mass * (share - mean) ** 2))
-    mixture, distance = fit_betas(theta, mass, components)
-    lower, middle, upper = (_expit(exact.quantile(p)) for p in _tails(level))
+    mixture, distance = fit_betas(theta, width, mass, components)
+    lower, middle, upper = (float(expit(exact.quantile(p))) for p in _tails(level))
     return MapPrior(
         mixture,
         distance,
@@ -226,19 +234,23 @@ def map_prior_normal(
         )
     for at, value in enumerate(se):
         check_positive(float(value), f"ses[{at}]")
-    taus, tau_weights, step = _tau_nodes(float(se.min()), tau_scale, int(y.size))
-    precision = 1 / (se**2 + taus[:, None] ** 2)
     prior_precision = 0.0 if mu_sd is None else mu_sd**-2
-    total = precision.sum(axis=1) + prior_precision
-    centre = (precision @ y + prior_precision * mu_mean) / total
-    misfit = (precision * (y - centre[:, None]) ** 2).sum(axis=1)
-    misfit += prior_precision * (mu_mean - centre) ** 2
-    log = 0.5 * np.log(precision).sum(axis=1) - 0.5 * np.log(total) - 0.5 * misfit
-    log += np.log(tau_weights)
+    for reach in REACHES:
+        taus, tau_weights, step = _tau_nodes(float(se.min()), tau_scale, reach, int(y.size))
+        precision = 1 / (se**2 + taus[:, None] ** 2)
+        total = precision.sum(axis=1) + prior_precision
+        centre = (precision @ y + prior_precision * mu_mean) / total
+        misfit = (precision * (y - centre[:, None]) ** 2).sum(axis=1)
+        misfit += prior_precision * (mu_mean - centre) ** 2
+        log = 0.5 * (np.log(precision).sum(axis=1) - np.log(total) - misfit) + tau_weights
+        if log[-1] < np.max(log) - DEPTH:
+            break
+    else:
+        raise ValueError(_too_small("estimates, ses", tau_scale))
     density = np.exp(log - np.max(log))
     keep = density > math.exp(-DEPTH)
     exact = _mixture(density[keep], centre[keep], np.sqrt(1 / total + taus**2)[keep])
-    mixture, distance = fit_normals(*_on_grid(exact, 0.8 * min(exact.sds)), components)
+    mixture, distance = fit_normals(*_on_grid(exact, min(exact.sds)), components)
     lower, middle, upper = (exact.quantile(p) for p in _tails(level))
     mu = "flat" if mu_sd is None else f"Normal({mu_mean:g}, {mu_sd:g})"
     return MapPrior(
@@ -268,10 +280,14 @@ class _Arms:
 
         self.n, self.r, self.mu_mean, self.mu_sd = n, r, mu_mean, mu_sd
         self.largest = xlogy(r, r / n) + xlogy(n - r, 1 - r / n)
-        #: No arm's likelihood of its logit is narrower than this (its information is at most n/4).
-        self.narrowest = 2 / math.sqrt(float(n.max()))
-        #: Nor is the density of mu, whatever tau.
-        self.sharpest = 1 / math.sqrt(mu_sd**-2 + float(n.sum()) / 4)
+        # Where an arm's likelihood is not negligible its information about its logit is at most
+        # n/4, and near r (n - r when that is smaller) when events are few.
+        few = np.minimum(r, n - r)
+        self.information = np.minimum(n / 4, few + np.sqrt(70 * few) + 35)
+        #: No arm's likelihood of its logit is narrower than this,
+        self.narrowest = 1 / math.sqrt(float(self.information.max()))
+        #: nor is the density of mu, or of a new logit, narrower than this.
+        self.sharpest = 1 / math.sqrt(mu_sd**-2 + float(self.information.sum()))
         self._z, weights = np.polynomial.hermite_e.hermegauss(24)
         self._log_hermite = np.log(weights / math.sqrt(2 * math.pi))
         self._step = self.narrowest / 2
@@ -298,17 +314,28 @@ class _Arms:
         return found[::-1]
 
     def _follow(self, tau: float, low: float, high: float) -> tuple[FloatArray, FloatArray]:
-        information = self.mu_sd**-2 + float(np.sum(1 / (tau * tau + 4 / self.n)))
+        """Return nodes of mu over its density given tau, and their log weights."""
+        spread = float(np.sum(1 / (tau * tau + 1 / self.information)))
         # Fine enough for the density of mu, and for that of a new logit about it.
-        step = 0.8 / math.sqrt(information + tau**-2)
+        step = 0.8 / math.sqrt(self.mu_sd**-2 + spread + tau**-2)
         while True:
-            mu = _multiples(low, high, step)
-            log = self._log_likelihood(mu, tau) - 0.5 * ((mu - self.mu_mean) / self.mu_sd) ** 2
-            log += math.log(step)
+            if high - low > FEW * step:
+                mu = np.linspace(low, high, 301)
+                log = self._log_density(mu, tau)
+                if not np.isfinite(np.max(log)):  # under this tau the arms contradict each other
+                    return mu, log
+                # A concave log density is negligible beyond the neighbours of those that are not.
+                inside = np.flatnonzero(log > np.max(log) - MU_DEPTH)
+                low, high = mu[max(inside[0] - 1, 0)], mu[min(inside[-1] + 1, 300)]
+            mu = _multiples(low, high, max(step, (high - low) / MANY))
+            log = self._log_density(mu, tau)
             top, width = np.max(log), high - low
             if not np.isfinite(top) or max(log[0], log[-1]) < top - MU_DEPTH + 4:
-                return mu, log
+                return mu, log + math.log(mu[1] - mu[0])
             low, high = low - width / 2, high + width / 2
+
+    def _log_density(self, mu: FloatArray, tau: float) -> FloatArray:
+        return self._log_likelihood(mu, tau) - 0.5 * ((mu - self.mu_mean) / self.mu_sd) ** 2
 
     def _log_likelihood(self, mu: FloatArray, tau: float) -> FloatArray:
         """Return the log likelihood of mu and tau, each arm's own logit integrated out."""
@@ -347,19 +374,28 @@ class _Arms:
 # -- tau ------------------------------------------------------------------------------------------
 
 
-def _tau_nodes(narrowest: float, scale: float, arms: int) -> tuple[FloatArray, FloatArray, float]:
-    """Return nodes of tau, their weights (half-normal prior included) and the step in v.
+def _tau_nodes(
+    error: float, scale: float, reach: float, arms: int
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return nodes of tau, their log weights (half-normal prior included) and the step in v.
 
     tau = unit sinh(v): even steps near 0, where the arms cannot tell tau from 0, and even ratios
     beyond. The integrand is an even function of v, so the midpoint rule has exponential accuracy.
     """
-    unit = min(narrowest, scale)
+    unit = min(error, scale)
     step = min(0.15, 0.4 / math.sqrt(2 * arms))
-    count = math.ceil(math.asinh(REACH * scale / unit) / step)
+    count = math.ceil(math.asinh(reach * scale / unit) / step)
     v = (np.arange(count) + 0.5) * step
     taus = unit * np.sinh(v)
-    weights = step * unit * np.cosh(v) * np.exp(-0.5 * (taus / scale) ** 2)
-    return taus, weights, step
+    return taus, np.log(step * unit * np.cosh(v)) - 0.5 * (taus / scale) ** 2, step
+
+
+def _too_small(where: str, scale: float) -> str:
+    return (
+        f"{where}: the arms differ so much more than tau_scale = {scale:g} foresees that no "
+        "probability is left within what a half-normal prior can reach; expected arms that the "
+        "prior allows to differ so; give a larger tau_scale, or leave out arms"
+    )
 
 
 def _tau_summary(
@@ -429,13 +465,19 @@ def _mixture(weights: FloatArray, means: FloatArray, sds: FloatArray) -> NormalM
     return NormalMixture(weights[keep] / math.fsum(weights[keep]), means[keep], sds[keep])
 
 
-def _on_grid(exact: NormalMixture, step: float) -> tuple[FloatArray, FloatArray]:
-    """Return equally spaced points over the distribution and its probability on each."""
-    low, high = exact.ends(1e-12)
-    count = max(200, math.ceil((high - low) / step))
-    points = np.linspace(low, high, count + 1)
-    mass = np.asarray(exact.pdf(points))
-    return points, mass / math.fsum(mass)
+def _on_grid(exact: NormalMixture, finest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return points over the distribution, the width and the probability that belong to each.
+
+    Fine about the median, where the narrow components lie, and coarser in proportion to the
+    distance from it: x = median + 4 finest sinh(t), t in even steps.
+    """
+    low, high = exact.ends(1e-13)
+    middle, unit, step = exact.quantile(0.5), 4 * finest, 0.08
+    t = _multiples(math.asinh((low - middle) / unit), math.asinh((high - middle) / unit), step)
+    points = middle + unit * np.sinh(t)
+    width = step * unit * np.cosh(t)
+    mass = width * exact.pdf(points)
+    return points, width, mass / math.fsum(mass)
 
 
 def _multiples(low: float, high: float, step: float) -> FloatArray:
@@ -450,7 +492,3 @@ def _tails(level: float) -> Sequence[float]:
 def _log_sum(log: FloatArray) -> float:
     top = float(np.max(log))
     return top + math.log(math.fsum(np.exp(log - top))) if math.isfinite(top) else -math.inf
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
