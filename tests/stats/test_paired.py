@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from onearm.stats import (
     geometric_mean_ratio,
@@ -194,7 +195,7 @@ def test_sign_flip_p_is_the_share_of_all_patterns(diff, alternative):
 def test_sign_flip_meets_every_exact_fraction(gold_pairs, alternative):
     compared = 0
     for row in gold_pairs:
-        if row["id"] == "c45_n50_cont":  # 50 continuous values: drawn, not listed
+        if row["id"] == "c45_n50_cont":  # see the next test
             continue
         got = sign_flip(row["diff"], alternative=alternative)
         expected = Fraction(row["perm_mean"][alternative.replace("-", "_")]["frac"])
@@ -204,17 +205,28 @@ def test_sign_flip_meets_every_exact_fraction(gold_pairs, alternative):
     assert compared == len(gold_pairs) - 1
 
 
-@pytest.mark.parametrize("alternative", ALTERNATIVES)
-def test_drawn_sign_patterns_come_near_the_exact_p_of_fifty_continuous_values(
-    gold_pairs, alternative
-):
+@pytest.mark.slow
+def test_fifty_continuous_values_are_counted_exactly_in_seconds(gold_pairs):
+    # The file's fraction, 14470770314445/2**50, also counts the 1170 patterns whose sum misses the
+    # observed one by less than 1e-10; without them it is 14470770313275/2**50, found in whole
+    # numbers of 62 bits with the patients split in two ways. Sums within 1e-13 of all are equal.
     row = next(row for row in gold_pairs if row["id"] == "c45_n50_cont")
+    got = sign_flip(row["diff"], alternative="less")
+    assert got.method == "exact"
+    assert got.pvalue == pytest.approx(14470770313275 / 2**50, abs=1e-13)
+    near = row["perm_mean"]["less"]["value"]
+    assert got.pvalue == pytest.approx(near, abs=1.1e-12)
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_drawn_sign_patterns_come_near_the_exact_p_of_sixty_values(alternative):
+    decimals = np.round(np.random.default_rng(20261122).normal(0.25, 1, 60), 3)
+    exact = sign_flip(decimals, alternative=alternative)
     rng = np.random.default_rng(20260131)
-    got = sign_flip(row["diff"], alternative=alternative, rng=rng, resamples=20_000)
-    exact = row["perm_mean"][alternative.replace("-", "_")]["value"]
-    assert (got.method, got.resamples) == ("monte carlo", 20_000)
+    got = sign_flip(decimals * math.pi, alternative=alternative, rng=rng, resamples=20_000)
+    assert (exact.method, got.method, got.resamples) == ("exact", "monte carlo", 20_000)
     assert got.error == math.sqrt(got.pvalue * (1 - got.pvalue) / 20_000)
-    assert abs(got.pvalue - exact) < 4 * got.error
+    assert abs(got.pvalue - exact.pvalue) < 4 * got.error
 
 
 def test_the_same_generator_gives_the_same_draws_and_p_is_never_zero():
@@ -225,8 +237,8 @@ def test_the_same_generator_gives_the_same_draws_and_p_is_never_zero():
 
 
 def test_draws_need_a_generator():
-    diff = np.exp(np.random.default_rng(1).normal(size=45))
-    with pytest.raises(ValueError, match=r"rng: found none; 45 differences .* give a random gen"):
+    diff = np.exp(np.random.default_rng(1).normal(size=51))
+    with pytest.raises(ValueError, match=r"rng: found none; 51 differences .* give a random gen"):
         sign_flip(diff)
 
 
@@ -237,6 +249,96 @@ def test_forty_continuous_values_are_listed_exactly():
     assert sum(tails) == pytest.approx(1 + 2.0**-40, abs=2.0**-41)
     rounded = sign_flip(np.round(diff, 4)).pvalue  # counted by sums, another way
     assert sign_flip(diff).pvalue == pytest.approx(rounded, rel=1e-3, abs=0)
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+@pytest.mark.parametrize(("decimals", "factor"), [(5, 1.0), (9, 1.0), (2, math.pi)])
+def test_matched_halves_and_counted_sums_give_the_same_p(alternative, decimals, factor):
+    # Ten patients listed one by one, against halves matched in whole numbers and in fractions.
+    diff = np.round(np.random.default_rng(20261122).normal(0.3, 1, 10), decimals)
+    whole = [round(d * 10**decimals) for d in diff]
+    sums = [
+        sum(s * d for s, d in zip(signs, whole, strict=True))
+        for signs in itertools.product([1, -1], repeat=10)
+    ]
+    extreme = {
+        "two-sided": sum(abs(s) >= abs(sum(whole)) for s in sums),
+        "less": sum(s <= sum(whole) for s in sums),
+        "greater": sum(s >= sum(whole) for s in sums),
+    }[alternative]
+    assert sign_flip(diff * factor, alternative=alternative).pvalue == extreme / 2**10
+
+
+def centre_of_ranks(row):
+    """Give the mean of the signed ranks: a statistic that takes one row."""
+    return float(np.mean(np.sign(row) * rankdata(np.abs(row))))
+
+
+@given(st.lists(st.integers(-6, 6), min_size=1, max_size=8), st.sampled_from(ALTERNATIVES))
+@settings(max_examples=40, deadline=None)
+def test_any_statistic_is_compared_with_all_sign_patterns(diff, alternative):
+    tenths = np.array(diff) / 10
+    mean = sign_flip(tenths, alternative=alternative)
+    given_mean = sign_flip(tenths, statistic=np.mean, alternative=alternative)
+    assert given_mean.pvalue == mean.pvalue
+    assert given_mean.statistic == pytest.approx(mean.statistic, rel=1e-12, abs=1e-15)
+    # The signed-rank test is the sign-flip test of the signed ranks (zeros among them: Pratt's).
+    ranks = sign_flip(tenths, statistic=centre_of_ranks, alternative=alternative)
+    assert ranks.pvalue == signed_rank(tenths, zeros="pratt", alternative=alternative).pvalue
+    assert (ranks.method, ranks.resamples, ranks.error) == ("exact", 0, 0.0)
+
+
+def test_a_statistic_that_does_not_turn_with_the_signs_is_doubled_on_its_smaller_side():
+    # Squared mean of 1, 2, 4: sums of patterns 7 1 3 5 and their mirror images; 49 is the largest.
+    def squared_mean(rows, axis):
+        return np.mean(rows, axis=axis) ** 2
+
+    assert sign_flip([1, 2, 4], statistic=squared_mean, alternative="greater").pvalue == 2 / 8
+    assert sign_flip([1, 2, 4], statistic=squared_mean).pvalue == 4 / 8
+
+
+def test_patterns_of_another_statistic_are_drawn_where_they_are_too_many():
+    decimals = np.round(np.random.default_rng(20261122).normal(0.5, 1, 30), 2)
+    exact = sign_flip(decimals).pvalue
+    options = {"statistic": np.mean, "resamples": 9999}
+    got = sign_flip(decimals, rng=np.random.default_rng(4), **options)
+    assert (got.method, got.resamples) == ("monte carlo", 9999)
+    tail = got.pvalue / 2
+    assert got.error == pytest.approx(2 * math.sqrt(tail * (1 - tail) / 9999))
+    assert abs(got.pvalue - exact) < 4 * got.error
+    assert got == sign_flip(decimals, rng=np.random.default_rng(4), **options)
+    with pytest.raises(ValueError, match="rng: found none; 30 differences of this kind"):
+        sign_flip(decimals, **options)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "words"),
+    [
+        ("mean", "statistic: found 'mean'; expected a function of the differences"),
+        (lambda row: row, r"float64 values of shape \(3,\) for one row of differences"),
+        (lambda row: "high", "values of shape .* for one row of differences; expected one number"),
+        (lambda row: None, "object values of shape .* for one row"),
+        (lambda rows, axis: 1.0, r"values of shape \(\) for 1 rows of differences"),
+        (lambda rows, axis: rows, r"shape \(1, 3\) for 1 rows of differences"),
+        (lambda row: math.nan, r"no finite value for the differences \[1.0, 2.0, 3.0\]"),
+        (lambda row: math.inf if row[0] < 0 else 1.0, r"for the differences \[-1.0, 2.0, 3.0\]"),
+    ],
+)
+def test_a_statistic_that_is_none_is_refused_in_words(statistic, words):
+    with pytest.raises(ValueError, match=words):
+        sign_flip([1, 2, 3], statistic=statistic)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, True])
+def test_resamples_are_a_whole_number_of_at_least_one(bad):
+    with pytest.raises(ValueError, match="resamples: found"):
+        sign_flip([1, 2, 3], resamples=bad)
+
+
+def test_a_seed_is_no_generator():
+    diff = np.exp(np.random.default_rng(1).normal(size=51))
+    with pytest.raises(ValueError, match="rng: found 7; expected a generator, such as numpy"):
+        sign_flip(diff, rng=7)
 
 
 def test_without_any_change_every_test_says_one():

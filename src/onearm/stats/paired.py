@@ -1,17 +1,15 @@
-"""Tests of paired before-after values: t, ratio of geometric means, sign, McNemar, sign flips."""
+"""Tests of paired before-after values: t, ratio of geometric means, sign, McNemar."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from onearm.stats.differences import (
     Alternative,
-    DecimalMultiples,
     FloatArray,
     as_differences,
     as_numbers,
@@ -21,14 +19,9 @@ from onearm.stats.differences import (
     mean_and_sd,
 )
 from onearm.stats.proportion import clopper_pearson, whole_number
-from onearm.stats.signed_rank import NullDistribution
+from onearm.stats.sign_flip import SignFlip as SignFlip
+from onearm.stats.sign_flip import sign_flip as sign_flip
 
-#: Largest work (patients times sums to count) that the exact sign-flip test counts by sums.
-COUNTED_WORK = 5e8
-#: Most non-zero differences whose sign patterns are listed in two halves (2**22 sums each).
-LISTED = 44
-#: Sums of differences closer than this part of the sum of absolute differences are equal.
-SUM_NOISE = 1e-11
 ALTERNATIVES = ("two-sided", "less", "greater")
 
 
@@ -108,25 +101,6 @@ class McNemar:
     upper: float
     conf_level: float
     alternative: Alternative
-
-
-@dataclass(frozen=True)
-class SignFlip:
-    """The outcome of a sign-flip (permutation) test of the mean difference.
-
-    ``statistic`` is the mean difference. ``method`` is ``"exact"`` or ``"monte carlo"``; for the
-    latter ``resamples`` is the number of random sign patterns drawn and ``error`` the standard
-    error of ``pvalue``; for the exact test they are 0 and 0.0.
-    """
-
-    pvalue: float
-    statistic: float
-    n: int
-    n_zero: int
-    alternative: Alternative
-    method: Literal["exact", "monte carlo"]
-    resamples: int
-    error: float
 
 
 def paired_t(
@@ -372,86 +346,6 @@ def mcnemar(
     )
 
 
-def sign_flip(
-    diff: npt.ArrayLike,
-    *,
-    alternative: Alternative = "two-sided",
-    rng: np.random.Generator | None = None,
-    resamples: int = 99_999,
-) -> SignFlip:
-    """Test whether the mean difference is zero by flipping signs (Fisher's randomisation test).
-
-    Parameters
-    ----------
-    diff
-        After minus before, one number per patient, any unit. At least one, no missing values.
-    alternative
-        ``"greater"``: the mean lies above zero; ``"less"``: below.
-    rng
-        Random generator for samples too large to count exactly; not used otherwise.
-    resamples
-        Random sign patterns to draw in that case.
-
-    Returns
-    -------
-    SignFlip
-        Exact, counting all sign patterns, whenever the differences are decimals of moderate size,
-        or at most 44 are not zero. Otherwise P is (b + 1)/(m + 1), where b of m random patterns
-        have a mean at least as extreme (Phipson & Smyth 2010).
-
-    Raises
-    ------
-    ValueError
-        If the differences are not finite numbers, or random patterns are needed and ``rng`` is
-        not given.
-
-    Notes
-    -----
-    Sums are compared on decimal values; where the differences are no decimals, sums that agree to
-    one part in 10**11 of the sum of absolute differences are equal. Zeros change nothing.
-
-    References
-    ----------
-    Fisher RA (1935) The Design of Experiments, section 21. Pagano M, Tritchler D (1983) J Am Stat
-    Assoc 78:435-440. Phipson B, Smyth GK (2010) Stat Appl Genet Mol Biol 9:39.
-
-    Examples
-    --------
-    >>> sign_flip([-8, -6, -4, -4, -2, -2, 0, -4, -2]).pvalue
-    0.0078125
-    """
-    check_choice("alternative", alternative, ALTERNATIVES)
-    values = as_differences(diff)
-    decimals = decimal_multiples(values)
-    nonzero = decimals.multiples[decimals.multiples != 0]
-    drawn, error = 0, 0.0
-    if nonzero.size == 0:
-        pvalue = 1.0
-    elif (counted := _counted_tail(decimals, alternative)) is not None:
-        pvalue = counted
-    elif nonzero.size <= LISTED:
-        pvalue = _listed_tail(_as_parts(decimals), alternative)
-    elif rng is None:
-        raise ValueError(
-            f"rng: found none; {nonzero.size} differences of this kind cannot be counted exactly; "
-            "give a random generator, such as numpy.random.default_rng(seed)"
-        )
-    else:
-        drawn = resamples
-        pvalue = _drawn_tail(_as_parts(decimals), alternative, rng, resamples)
-        error = math.sqrt(pvalue * (1 - pvalue) / resamples)
-    return SignFlip(
-        pvalue=pvalue,
-        statistic=mean_and_sd(values)[0] if values.size > 1 else float(values[0]),
-        n=int(values.size),
-        n_zero=int(values.size - nonzero.size),
-        alternative=alternative,
-        method="monte carlo" if drawn else "exact",
-        resamples=drawn,
-        error=error,
-    )
-
-
 def _t_tail(t: float, df: int, alternative: Alternative) -> float:
     from scipy.special import betainc
 
@@ -493,78 +387,3 @@ def _sum_of_binomials(n: int, last: int) -> int:
         term = term * (n - k + 1) // k
         total += term
     return total
-
-
-def _counted_tail(decimals: DecimalMultiples, alternative: Alternative) -> float | None:
-    """Return P by counting patterns per sum, or None where there are too many sums to count."""
-    nonzero = decimals.multiples[decimals.multiples != 0]
-    sizes = np.abs(nonzero)
-    if float(np.sum(sizes.astype(np.float64))) > 2.0**62:
-        return None
-    sizes //= np.gcd.reduce(sizes)
-    total = int(sizes.sum())
-    observed = int(sizes[nonzero > 0].sum())
-    inner = min(observed, total - observed)
-    if float(inner) * sizes.size > COUNTED_WORK:
-        return None
-    null = NullDistribution(sizes, inner)
-    smaller = null.up_to(inner)
-    if alternative == "two-sided":
-        return min(1.0, 2 * smaller)
-    inner_is_asked = 2 * observed == total or (2 * observed < total) == (alternative == "less")
-    return smaller if inner_is_asked else 1 - smaller + null.at(inner)
-
-
-def _as_parts(decimals: DecimalMultiples) -> FloatArray:
-    """Return the non-zero differences as parts of the sum of their absolute values."""
-    nonzero = decimals.multiples[decimals.multiples != 0].astype(np.float64)
-    parts: FloatArray = nonzero / np.sum(np.abs(nonzero))
-    return parts
-
-
-def _is_tail_of_sizes(parts: FloatArray, alternative: Alternative) -> tuple[FloatArray, float]:
-    """Return absolute parts and the sum of positive parts that a pattern must reach to count.
-
-    The sum of positive parts is symmetric about one half, so each alternative is the upper tail of
-    it, for the differences as they are or mirrored.
-    """
-    reached = float(np.sum(parts[parts > 0]))
-    if alternative == "less" or (alternative == "two-sided" and reached < 0.5):
-        reached = 1.0 - reached
-    return np.abs(parts), reached - SUM_NOISE
-
-
-def _listed_tail(parts: FloatArray, alternative: Alternative) -> float:
-    """Return P from all sign patterns, the sums of two halves sorted and matched."""
-    sizes, threshold = _is_tail_of_sizes(parts, alternative)
-    half = sizes.size // 2
-    first, second = _subset_sums(sizes[:half]), _subset_sums(sizes[half:])
-    first.sort()
-    second.sort()
-    short_of = np.searchsorted(first, threshold - second[::-1], side="left")
-    reaching = first.size * second.size - int(short_of.sum())
-    tail = math.ldexp(reaching, -sizes.size)
-    return min(1.0, 2 * tail) if alternative == "two-sided" else tail
-
-
-def _subset_sums(sizes: FloatArray) -> FloatArray:
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate([sums, sums + size])
-    return sums
-
-
-def _drawn_tail(
-    parts: FloatArray, alternative: Alternative, rng: np.random.Generator, resamples: int
-) -> float:
-    """Return (b + 1)/(m + 1) of m random sign patterns, b of them at least as extreme."""
-    sizes, threshold = _is_tail_of_sizes(parts, alternative)
-    reaching, left = 0, resamples
-    while left:
-        rows = min(left, max(1, 2**20 // sizes.size))
-        sums = rng.integers(0, 2, size=(rows, sizes.size), dtype=np.int8) @ sizes
-        reaching += int(np.sum(sums >= threshold))
-        if alternative == "two-sided":
-            reaching += int(np.sum(sums <= 1.0 - threshold))
-        left -= rows
-    return min(1.0, (reaching + 1) / (resamples + 1))

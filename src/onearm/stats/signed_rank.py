@@ -141,7 +141,7 @@ def signed_rank(
         )
     multiples = decimal_multiples(as_differences(diff)).multiples
     ranks, positive = doubled_ranks(multiples, zeros)
-    doubled = int(ranks[positive].sum())
+    doubled, n_positive = int(ranks[positive].sum()), int(np.count_nonzero(positive))
     if method == "exact":
         check_exact_size(multiples.size)
         pvalue, midp = _exact_p(ranks, doubled, alternative)
@@ -153,9 +153,9 @@ def signed_rank(
         pvalue=pvalue,
         statistic=doubled / 2,
         n=int(multiples.size),
-        n_zero=int(np.count_nonzero(multiples == 0)),
-        n_positive=int(np.count_nonzero(multiples > 0)),
-        n_negative=int(np.count_nonzero(multiples < 0)),
+        n_zero=int(multiples.size - positive.size),
+        n_positive=n_positive,
+        n_negative=int(positive.size) - n_positive,
         zeros=zeros,
         alternative=alternative,
         method=method,
