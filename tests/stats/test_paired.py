@@ -18,6 +18,7 @@ from onearm.stats import (
     sign_test,
     signed_rank,
 )
+from onearm.stats.paired import paired_difference
 
 ALTERNATIVES = ["two-sided", "less", "greater"]
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]  # Cushny & Peebles 1905
@@ -344,3 +345,71 @@ def test_a_seed_is_no_generator():
 def test_without_any_change_every_test_says_one():
     zeros = [0.0, 0.0, 0.0]
     assert sign_test(zeros).pvalue == sign_flip(zeros).pvalue == signed_rank(zeros).pvalue == 1.0
+
+
+@pytest.mark.parametrize(
+    ("method", "lower", "upper"),
+    [("tango", -0.1240, -0.0054), ("bonett_price", -0.1195, -0.0032)],
+)
+def test_the_difference_of_two_looks_is_that_of_contingencytables(method, lower, upper):
+    # contingencytables 3.0.0 (R), its own tests: complete response before and after consolidation
+    # therapy (Cavo 2012, counts 59, 6, 16, 80): Tango_asymptotic_score_CI_paired_2x2 and
+    # Wald_CI_BonettPrice_paired_2x2; McNemar's exact and mid-P beside them.
+    got = paired_difference(gained=6, lost=16, n=161, method=method)
+    found = [round(value, 4) for value in (got.estimate, got.lower, got.upper)]
+    assert found == [-0.0621, lower, upper]
+    test = mcnemar(gained=6, lost=16)
+    assert (round(test.pvalue, 6), round(test.midp, 6)) == (0.052479, 0.034690)
+
+
+def score_statistic(b, c, n, difference):
+    """Tango's squared score statistic, its restricted likelihood maximised numerically."""
+    from scipy.optimize import minimize_scalar
+
+    def minus_log_likelihood(losses):
+        gains = losses + difference
+        terms = [(b, gains), (c, losses), (n - b - c, 1 - gains - losses)]
+        return -sum(k * math.log(max(p, 1e-300)) for k, p in terms if k)
+
+    low, high = max(0.0, -difference), (1 - difference) / 2
+    losses = minimize_scalar(
+        minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+    ).x
+    return (b - c - n * difference) ** 2 / (n * (2 * losses + difference * (1 - difference)))
+
+
+@pytest.mark.parametrize(("b", "c", "n"), [(6, 16, 161), (1, 7, 21), (3, 3, 9), (5, 1, 6)])
+def test_at_tangos_limits_the_score_statistic_is_the_normal_quantile(b, c, n):
+    got = paired_difference(b, c, n)
+    for limit in (got.lower, got.upper):
+        assert score_statistic(b, c, n, limit) == pytest.approx(1.959963984540054**2, rel=1e-5)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+@settings(deadline=None)
+def test_limits_of_the_paired_difference_are_mirrored_and_hold_the_estimate(b, c, same):
+    n = max(1, b + c + same)
+    for method in ("tango", "bonett_price"):
+        got, mirrored = (
+            paired_difference(b, c, n, method=method),
+            paired_difference(c, b, n, method=method),
+        )
+        assert (got.lower, got.upper) == (-mirrored.upper, -mirrored.lower)
+        assert -1 <= got.lower <= got.estimate <= got.upper <= 1 or method == "bonett_price"
+        if b + c == 0 and method == "tango":  # by hand: z**2/(n + z**2)
+            z2 = 1.959963984540054**2
+            assert got.upper == pytest.approx(z2 / (n + z2), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((3, 4, 6), "gained, lost: found 3 and 4 of n = 6; expected at most n together"),
+        ((0, 0, 0), "n: found 0; expected a whole number of patients, 1 or more"),
+        ((1.5, 0, 6), "gained: found 1.5; expected a whole number"),
+        ((0, float("nan"), 6), "lost: found nan; expected a whole number"),
+    ],
+)
+def test_counts_of_two_looks_must_fit(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        paired_difference(*arguments)

@@ -1,14 +1,18 @@
 """Intervals of a share: R, 40-digit arithmetic, and the definitions themselves."""
 
+import csv
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onearm.stats import blaker, clopper_pearson, jeffreys, mid_p, wilson
+from onearm.stats.proportion import binomial_test
 
+ANSWERS = Path(__file__).parents[1] / "reference" / "stats_binomial_test.csv"
 METHODS = {
     "clopper_pearson": clopper_pearson,
     "wilson": wilson,
@@ -131,3 +135,89 @@ def test_unknown_sides_and_levels_are_refused_in_words():
         wilson(1, 2, alternative="less")
     with pytest.raises(ValueError, match="conf_level: found 95"):
         blaker(1, 2, conf_level=95)
+
+
+def test_the_exact_test_against_a_rate_agrees_with_r():
+    # R 4.2.2: binom.test(x, n, rate, alternative); see tests/reference/stats_binomial_test.R.
+    with ANSWERS.open() as lines:
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    for row in rows:
+        got = binomial_test(
+            int(row["x"]),
+            int(row["n"]),
+            float(row["rate"]),
+            alternative=row["alternative"].replace(".", "-"),
+        )
+        if float(row["p"]) < 1e-300:  # smaller than a full-precision number can be
+            assert 0 < got.pvalue < 1e-300
+        else:
+            assert got.pvalue == pytest.approx(float(row["p"]), rel=1e-11, abs=0), row
+        limits = [float(row["lower"]), float(row["upper"])]
+        assert [got.lower, got.upper] == pytest.approx(limits, rel=1e-11, abs=1e-14), row
+    assert len(rows) == 576
+
+
+def binomial_p_by_definition(x, n, rate, method):
+    """Two-sided P of all three kinds, in fractions."""
+    p = Fraction(rate)
+    weights = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
+    less, greater = sum(weights[: x + 1]), sum(weights[x:])
+    if method == "minlike":
+        return sum(w for w in weights if w <= weights[x] * (1 + Fraction(1, 10**7)))
+    if method == "doubled":
+        return min(Fraction(1), 2 * min(less, greater))
+    reach = [min(sum(weights[: k + 1]), sum(weights[k:])) for k in range(n + 1)]
+    return sum(w for w, r in zip(weights, reach, strict=True) if r <= reach[x])
+
+
+@given(
+    st.integers(1, 25),
+    st.data(),
+    st.sampled_from([1 / 64, 0.1, 0.25, 0.3, 0.5, 0.75, 0.9]),
+    st.sampled_from(["minlike", "doubled", "blaker"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_two_sided_p_is_its_definition(n, data, rate, method):
+    x = data.draw(st.integers(0, n))
+    got = binomial_test(x, n, rate, method=method)
+    expected = binomial_p_by_definition(x, n, rate, method)
+    assert got.pvalue == pytest.approx(float(expected), rel=1e-12, abs=0)
+    at = math.comb(n, x) * Fraction(rate) ** x * (1 - Fraction(rate)) ** (n - x)
+    left_out = at if method == "doubled" else at / 2
+    if not (method == "doubled" and expected == 1):
+        assert got.midp == pytest.approx(float(expected - left_out), rel=1e-10, abs=1e-15)
+    assert 0 <= got.midp <= got.pvalue <= 1
+
+
+@given(st.integers(1, 40), st.data(), st.floats(0.02, 0.98))
+@settings(max_examples=60, deadline=None)
+def test_doubled_and_blakers_p_never_disagree_with_their_intervals(n, data, rate):
+    x = data.draw(st.integers(0, n))
+    doubled = binomial_test(x, n, rate, method="doubled")
+    assert (doubled.lower < rate < doubled.upper) == (doubled.pvalue > 0.05)
+    blakers = binomial_test(x, n, rate, method="blaker")
+    if blakers.pvalue > 0.05:  # a rejected rate may lie inside: Blaker's interval is the hull
+        assert blakers.lower <= rate <= blakers.upper
+    if not blakers.lower <= rate <= blakers.upper:
+        assert blakers.pvalue <= 0.05
+
+
+def test_a_one_sided_test_has_a_one_sided_limit_that_agrees():
+    # P(X >= 3) of nine at 10 %: 1 - 0.9**9 - 9*0.1*0.9**8 - 36*0.01*0.9**7 = 0.052972.
+    got = binomial_test(3, 9, 0.1, alternative="greater")
+    assert got.pvalue == pytest.approx(0.052972138, rel=1e-12)
+    assert (got.upper, got.lower < 0.1) == (1.0, True)
+    assert got.midp == pytest.approx(0.052972138 - 84 * 0.001 * 0.9**6 / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), float("inf"), True, "0.1", None])
+def test_a_reference_rate_lies_between_0_and_1(rate):
+    with pytest.raises(ValueError, match=r"rate: found .*; expected the reference rate, a number"):
+        binomial_test(3, 9, rate)
+
+
+def test_unknown_kinds_of_two_sided_p_are_refused():
+    with pytest.raises(ValueError, match="method: 'exact' is not known; expected one of minlike"):
+        binomial_test(3, 9, 0.1, method="exact")
+    with pytest.raises(ValueError, match="x: found 10 of n = 9"):
+        binomial_test(10, 9, 0.1)

@@ -1,4 +1,4 @@
-"""Confidence intervals of a share of patients: exact, mid-P, Blaker's, Wilson's and Jeffreys'."""
+"""A share of patients: its confidence intervals, and its exact test against a reference rate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Literal
 
 import numpy as np
 
-from onearm.stats.differences import check_choice, check_level
+from onearm.stats.differences import Alternative, check_choice, check_level
+
+#: Counts whose probabilities differ by less than this part are equally likely, as in R's binom.test.
+EQUALLY_LIKELY = 1e-7
 
 Side = Literal["two-sided", "upper", "lower"]
+#: Which limit belongs to a one-sided test.
+LIMIT_OF: dict[Alternative, Side] = {"two-sided": "two-sided", "less": "upper", "greater": "lower"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,36 @@ class Interval:
     lower: float
     upper: float
     conf_level: float
+
+
+@dataclass(frozen=True)
+class BinomialTest:
+    """The outcome of an exact binomial test of a share of patients against a reference rate.
+
+    Attributes
+    ----------
+    pvalue, midp
+        P value, and the mid-P: half the probability of the observed count left out of each tail
+        that is counted.
+    estimate
+        x/n.
+    lower, upper
+        Limits of the share at ``conf_level``; a one-sided alternative has one of them at 0 or 1.
+    x, n, rate, conf_level, alternative, method
+        As asked for.
+    """
+
+    pvalue: float
+    midp: float
+    estimate: float
+    lower: float
+    upper: float
+    x: int
+    n: int
+    rate: float
+    conf_level: float
+    alternative: Alternative
+    method: Literal["minlike", "doubled", "blaker"]
 
 
 def whole_number(value: float, name: str, *, least: int = 0) -> int:
@@ -187,6 +222,146 @@ def blaker(x: int, n: int, *, conf_level: float = 0.95) -> Interval:
     """
     x, n, tail = _checked(x, n, conf_level, "two-sided")
     return _interval(x, n, conf_level, "two-sided", lambda k: _blaker_lower(k, n, 2 * tail))
+
+
+def binomial_test(
+    x: int,
+    n: int,
+    rate: float,
+    *,
+    alternative: Alternative = "two-sided",
+    method: Literal["minlike", "doubled", "blaker"] = "minlike",
+    conf_level: float = 0.95,
+) -> BinomialTest:
+    """Test exactly whether a share of patients differs from a reference rate.
+
+    Parameters
+    ----------
+    x, n
+        Patients with the event, and all patients; 0 <= x <= n, n at least 1.
+    rate
+        The reference rate, fixed beforehand, above 0 and below 1. It is taken as known: a rate
+        estimated from other patients is not, and makes this P too small.
+    alternative
+        ``"greater"``: the true share lies above the rate; ``"less"``: below.
+    method
+        What "as extreme" means when two-sided. ``"minlike"``: all counts no likelier than the
+        observed one (R's ``binom.test``); ``"doubled"``: twice the smaller tail, at most 1;
+        ``"blaker"``: the smaller tail and as much of the other as is no larger. One-sided tests
+        are the same for all three.
+    conf_level
+        Level of the interval.
+
+    Returns
+    -------
+    BinomialTest
+        The interval is Clopper-Pearson's, which excludes the rate exactly when the doubled P is
+        at most 1 - conf_level; with ``method="blaker"`` it is Blaker's, which belongs to that P.
+        With ``"minlike"`` P and interval can disagree near the level, as in R.
+
+    Raises
+    ------
+    ValueError
+        If a count is not a whole number or x exceeds n, the rate is not between 0 and 1, or an
+        option is unknown.
+
+    References
+    ----------
+    Hirji KF (2006) Exact Analysis of Discrete Data, ch. 3. Blaker H (2000) Can J Stat 28:783-798.
+
+    Examples
+    --------
+    >>> test = binomial_test(3, 9, 0.1)
+    >>> round(test.pvalue, 6), round(test.lower, 4), round(test.upper, 4)
+    (0.052972, 0.0749, 0.7007)
+    """
+    check_choice("alternative", alternative, ("two-sided", "less", "greater"))
+    check_choice("method", method, ("minlike", "doubled", "blaker"))
+    events, all_patients, _ = _checked(x, n, conf_level, "two-sided")
+    known = isinstance(rate, (int, float, np.integer, np.floating))
+    if not known or isinstance(rate, bool) or not 0 < rate < 1:
+        raise ValueError(
+            f"rate: found {rate!r}; expected the reference rate, a number above 0 and below 1"
+        )
+    p = float(rate)
+    at = _likelihood(events, all_patients, p)
+    pvalue, midp = _binomial_p(events, all_patients, p, alternative, method, at)
+    interval = (
+        blaker(events, all_patients, conf_level=conf_level)
+        if method == "blaker" and alternative == "two-sided"
+        else clopper_pearson(
+            events, all_patients, conf_level=conf_level, alternative=LIMIT_OF[alternative]
+        )
+    )
+    return BinomialTest(
+        pvalue=max(pvalue, math.ulp(0.0)),  # too small for a number, but not zero
+        midp=midp,
+        estimate=interval.estimate,
+        lower=interval.lower,
+        upper=interval.upper,
+        x=events,
+        n=all_patients,
+        rate=p,
+        conf_level=conf_level,
+        alternative=alternative,
+        method=method,
+    )
+
+
+def _binomial_p(
+    x: int, n: int, p: float, alternative: Alternative, method: str, at: float
+) -> tuple[float, float]:
+    """Return P and mid-P of x events; ``at`` is the probability of exactly x."""
+    less, greater = _at_most(x, n, p), _at_least(x, n, p)
+    if alternative != "two-sided":
+        pvalue = less if alternative == "less" else greater
+        return pvalue, pvalue - at / 2
+    smaller = min(less, greater)
+    if method == "doubled":
+        return min(1.0, 2 * smaller), min(1.0, 2 * smaller - at)
+    if method == "minlike":
+        pvalue = _tail_of_unlikelier(x, n, p)
+    else:
+        below = less <= greater
+        # The other tail, as long as it is no likelier than this one.
+        other = _last_tail(n - x, n, 1 - p, smaller) if below else _last_tail(x, n, p, smaller)
+        pvalue = min(1.0, smaller + other)
+    return pvalue, pvalue - at / 2
+
+
+def _likelihood(x: int, n: int, p: float) -> float:
+    """Return P(X = x)."""
+    return math.exp(math.log(math.comb(n, x)) + x * math.log(p) + (n - x) * math.log1p(-p))
+
+
+def _tail_of_unlikelier(x: int, n: int, p: float) -> float:
+    """Return the probability of all counts that are no likelier than x."""
+    if x < n * p:  # mirrored, so that x lies at or above the most likely counts
+        return _tail_of_unlikelier(n - x, n, 1 - p)
+    limit = _likelihood(x, n, p) * (1 + EQUALLY_LIKELY)
+    low, high = -1, math.floor(n * p)
+    if x == high or _likelihood(high, n, p) <= limit:
+        return 1.0
+    # Counts up to the mean get likelier one by one: the last that is no likelier than x.
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _likelihood(middle, n, p) <= limit:
+            low = middle
+        else:
+            high = middle
+    return _at_least(x, n, p) + (_at_most(low, n, p) if low >= 0 else 0.0)
+
+
+def _last_tail(x: int, n: int, p: float, limit: float) -> float:
+    """Return the largest lower tail below x that is no larger than ``limit``."""
+    low, high = -1, x
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _at_most(middle, n, p) <= limit * (1 + EQUALLY_LIKELY):
+            low = middle
+        else:
+            high = middle
+    return _at_most(low, n, p) if low >= 0 else 0.0
 
 
 def _checked(x: int, n: int, conf_level: float, alternative: str) -> tuple[int, int, float]:
