@@ -216,6 +216,16 @@ def test_a_reference_rate_lies_between_0_and_1(rate):
         binomial_test(3, 9, rate)
 
 
+@pytest.mark.parametrize("method", ["minlike", "doubled", "blaker"])
+@pytest.mark.parametrize("rate", [0.1, 0.37])
+def test_the_two_sided_p_of_every_count_of_21_is_its_definition(method, rate):
+    # Here the mean, 2.1, rounds to another count than the most likely one from one side.
+    for x in range(22):
+        expected = float(binomial_p_by_definition(x, 21, rate, method))
+        got = binomial_test(x, 21, rate, method=method).pvalue
+        assert got == pytest.approx(expected, rel=1e-12, abs=0)
+
+
 def test_unknown_kinds_of_two_sided_p_are_refused():
     with pytest.raises(ValueError, match="method: 'exact' is not known; expected one of minlike"):
         binomial_test(3, 9, 0.1, method="exact")

@@ -339,10 +339,10 @@ def _tail_of_unlikelier(x: int, n: int, p: float) -> float:
     if x < n * p:  # mirrored, so that x lies at or above the most likely counts
         return _tail_of_unlikelier(n - x, n, 1 - p)
     limit = _likelihood(x, n, p) * (1 + EQUALLY_LIKELY)
-    low, high = -1, math.floor(n * p)
-    if x == high or _likelihood(high, n, p) <= limit:
+    low, high = -1, min(math.floor((n + 1) * p), x)  # the most likely count
+    if _likelihood(high, n, p) <= limit:
         return 1.0
-    # Counts up to the mean get likelier one by one: the last that is no likelier than x.
+    # Counts up to there get likelier one by one: find the last that is no likelier than x.
     while high - low > 1:
         middle = (low + high) // 2
         if _likelihood(middle, n, p) <= limit:
