@@ -43,6 +43,8 @@ from onearm.stats.reported.attainable import MISUSED, SIGNED_RANK
 LISTED = 12
 #: Above this a joint check of mean and SD is left out: nothing is excluded there.
 COUNTED_PATIENTS = 200
+#: The sign test is tried up to here.
+SIGN_TESTED = 300
 #: Most patients for whom pairs are constructed.
 CONSTRUCTED_PATIENTS = 30
 SEED = 20181230
@@ -133,8 +135,9 @@ class Reading:
 class Findings:
     """All that was found about one result.
 
-    ``tests`` holds every test at every n; ``one_sided`` every test at the reported n for the other
+    ``tests`` holds every test at every n; ``other_sided`` every test at the reported n for the other
     sidedness of P; ``excluded_n`` the numbers of patients that the means, SDs and the rest rule out.
+    ``searched`` names the tests for which pairs were looked for.
     ``at_correlations`` gives the paired t test's P for a few correlations.
     """
 
@@ -149,7 +152,7 @@ class Findings:
     at_correlations: tuple[tuple[float, float], ...] = ()
     p_from_change: Range | None = None
     constructed: tuple[Constructed, ...] = ()
-    searched: bool = False
+    searched: tuple[str, ...] = ()
 
     def test_at(self, test: str, n: int) -> TestAt:
         """Return one test at one number of patients."""
@@ -322,9 +325,8 @@ def _test(test: str, p: Printed, n: int, result: Result) -> TestAt:
         found = attainable_signed_rank(p, n, test, ties_usual=result.whole)
         return TestAt(test, n, found)
     if test == "sign_test":
-        return TestAt(
-            test, n, attainable_sign_test(p, min(n, 1000)) if n <= 1000 else _unknown(test, n)
-        )
+        tried = n <= SIGN_TESTED
+        return TestAt(test, n, attainable_sign_test(p, n) if tried else _unknown(test, n))
     if test == "sign_flip":
         return TestAt(
             test, n, attainable_sign_flip(p, n) if n <= LARGEST_TESTED else _unknown(test, n)
@@ -482,6 +484,8 @@ def _shared(findings: list[Findings]) -> tuple[tuple[str, float], ...]:
 
 #: Readings that assume more than this are not searched for pairs.
 MOST_ASSUMED = 8.0
+#: What a reading costs more when the search found no pairs for it.
+NOT_HIT = 2.0
 
 
 def _with_pairs(findings: Findings) -> Findings:
@@ -507,8 +511,15 @@ def _with_pairs(findings: Findings) -> Findings:
         ),
         change=result.change if result.change != Summary() else None,
     )
+    readings = [
+        replace(r, cost=r.cost + NOT_HIT) if r.test in tests and r.test not in found else r
+        for r in findings.readings
+    ]
     return replace(
-        findings, constructed=tuple(found[t] for t in tests if t in found), searched=True
+        findings,
+        readings=tuple(sorted(readings, key=lambda r: r.cost)),
+        constructed=tuple(found[t] for t in tests if t in found),
+        searched=tuple(tests),
     )
 
 

@@ -94,6 +94,7 @@ def _result(f: Findings) -> dict[str, Any]:
         "p_at_correlation": [{"r": rho, "p": p} for rho, p in f.at_correlations],
         "p_from_change": _range(f.p_from_change),
         "readings": [{"test": r.test, "cost": r.cost} for r in f.readings],
+        "searched": list(f.searched),
         "constructed": [
             {
                 "label": c.label,

@@ -17,7 +17,6 @@ from onearm.recheck.words import (
     shared_words,
 )
 from onearm.stats.reported import Constructed, Summary
-from onearm.stats.reported.attainable import EXHAUSTIVE
 
 WIDTH = 100
 
@@ -44,9 +43,7 @@ def grid(f: Findings) -> str:
         "yes: without ties or unchanged patients; ties, 1u: only with ties, with 1 unchanged; no: never"
     ]
     if any(t.verdict == "not found" for t in f.tests):
-        notes.append(
-            f"?: not found by sampling; above {EXHAUSTIVE} patients not all patterns are tried"
-        )
+        notes.append("?: not found among the patterns tried, which are not all: no proof")
     if any(t.verdict == "unknown" for t in f.tests):
         notes.append("–: too little is printed to tell, or too many patients")
     if f.excluded_n:
@@ -105,6 +102,10 @@ def constructed_words(f: Findings) -> list[str]:
     for c in f.constructed:
         half = 2 if f.result.one_sided else 1
         lines += [f"{TEST_NAMES[c.test]}, P = {p_text(c.pvalue / half)}", *_pair_lines(c)]
+    missed = [TEST_NAMES[t] for t in f.searched if t not in {c.test for c in f.constructed}]
+    if missed:
+        words = f"Not hit by the search, which proves nothing: {'; '.join(missed)}"
+        lines += textwrap.wrap(words, WIDTH - 4, subsequent_indent="  ")
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
 
 from onearm.recheck.checks import (
     LISTED,
@@ -26,12 +27,12 @@ PLACES = {"once": "", "before": " before", "after": " after", "change": " of the
 PARTS = {"mean": "mean", "sd": "SD", "median": "median", "minimum": "minimum", "maximum": "maximum"}
 #: The tests in full, for sentences.
 FULL_NAMES = {
-    "signed_rank_exact": "the exact signed-rank test, unchanged patients dropped",
+    "signed_rank_exact": "the exact signed-rank test (Wilcoxon), unchanged patients dropped",
     "signed_rank_exact_pratt": "the exact signed-rank test by Pratt's rule",
     "sign_flip": "the exact sign-flip test of the mean",
     "sign_test": "the sign test",
-    "signed_rank_normal": "the signed-rank test by normal approximation without correction (SPSS)",
-    "signed_rank_normal_cc": "the signed-rank test by normal approximation with continuity correction "
+    "signed_rank_normal": "the signed-rank test (Wilcoxon) by normal approximation without correction (SPSS)",
+    "signed_rank_normal_cc": "the signed-rank test (Wilcoxon) by normal approximation with continuity correction "
     "(R where a zero or a tie bars its exact test)",
     "signed_rank_normal_pratt": "the signed-rank test by normal approximation, Pratt's rule",
     "signed_rank_normal_pratt_cc": "the signed-rank test by normal approximation, Pratt's rule, with "
@@ -62,13 +63,18 @@ def number(value: float, digits: int = 3) -> str:
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{places}f}"
+    text = rounded(value, places)
     return (text.removeprefix("-") if float(text) == 0 else text).replace("-", MINUS)
+
+
+def rounded(value: float, places: int) -> str:
+    """Write a number with so many decimals, rounded half up as people do."""
+    return f"{Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
 
 
 def p_text(p: float) -> str:
     """Write a P value with four decimals; smaller ones with two digits that count."""
-    return f"{p:.4f}" if p >= 0.001 else number(p, 2) if p >= 1e-9 else f"{p:.1e}"
+    return rounded(p, 4) if p >= 0.001 else number(p, 2) if p >= 1e-9 else f"{p:.1e}"
 
 
 def runs(numbers: Sequence[int]) -> str:
@@ -107,14 +113,18 @@ def between(r: Range, digits: int = 3) -> str:
     return f"{number(r.lower, digits)} to {number(r.upper, digits)}"
 
 
-def two_decimals(r: Range) -> str:
-    """Write a range of correlations."""
-    ends = ["below any" if math.isinf(x) else _r(x) for x in (r.lower, r.upper)]
-    return f"{ends[0]} to {ends[1]}"
+def correlations(r: Range) -> str:
+    """Write a range of correlations; what lies outside -1 to 1 is left out where some does not."""
+    low, high = r.lower, r.upper
+    if low <= 1 and high >= -1:
+        low, high = max(low, -1.0), min(high, 1.0)
+    return f"{_r(low)} to {_r(high)}"
 
 
 def _r(value: float) -> str:
-    text = f"{value:.2f}"
+    if math.isinf(value):
+        return "no limit"
+    text = rounded(value, 2)
     return ("0.00" if float(text) == 0 else text).replace("-", MINUS)
 
 
@@ -262,7 +272,7 @@ def _counted_words(f: Findings) -> list[str]:
         a = tests[0].attainable
         unit = f"1/{2 ** (n - 1)}" if not result.one_sided else f"1/{2**n}"
         line = (
-            f"No exact test that counts signs gives {p} with {patients(n)} (signed rank with zeros "
+            f"No exact test that counts signs gives {p} with {patients(n)} (Wilcoxon's signed rank with zeros "
             f"dropped or by Pratt, sign flips of the mean), whatever the ties and zeros: P is a multiple "
             f"of {unit}, and {_nearest(a.below, a.above, result)}"
         )
@@ -325,10 +335,8 @@ def _possible_words(at: TestAt, f: Findings) -> str:
         return f"{name}: not tried for {patients(at.n)}."
     if a.witness is None:
         if at.verdict == "not found":
-            return (
-                f"{name}: not found among the patterns tried; above {EXHAUSTIVE} patients they are too "
-                "many to try all, so this is no proof."
-            )
+            why = f"above {EXHAUSTIVE} patients they are too many to try all"
+            return f"{name}: not found among the patterns tried; {why}, so this is no proof."
         return f"{name}: impossible; {_nearest(a.below, a.above, f.result)}."
     half = 2 if f.result.one_sided else 1
     value = p_text(a.witness.pvalue / half)
@@ -410,10 +418,12 @@ def paired_t_words(f: Findings) -> list[str]:
 
 def _spread_words(i: ImpliedChange, result: Result) -> str:
     unit = f" {result.unit}" if result.unit else ""
-    value = "" if i.sd.nominal is None else f"{number(i.sd.nominal)}{unit} "
-    rounding = f"({between(i.sd)}{'' if value else unit} over the rounding of what is printed)"
+    rounding = f"({between(i.sd)} over the rounding of what is printed)"
+    value = f"{between(i.sd)}{unit}"
+    if i.sd.nominal is not None:
+        value = f"{number(i.sd.nominal)}{unit} {rounding}"
     lead = "The paired t test gives it if" if i.possible else "The paired t test would give it if"
-    return f"{lead} the SD of the change is {value}{rounding}."
+    return f"{lead} the SD of the change is {value}."
 
 
 def _interval_words(i: ImpliedChange, result: Result) -> list[str]:
@@ -432,12 +442,12 @@ def _correlation_words(at: TestAt, f: Findings) -> list[str]:
     i = at.implied
     assert i is not None and i.correlation is not None
     r = i.correlation
-    value = "" if r.nominal is None else f"r = {_r(r.nominal)} "
-    line = f"Before and after are then correlated with {value}({two_decimals(r)} over the rounding"
+    value = "r = " if r.nominal is None else f"r = {_r(r.nominal)} ("
+    line = f"Before and after are then correlated with {value}{correlations(r)} over the rounding"
     n = at.narrowed
     if n is not None and n.correlation is not None and n.correlation != r:
-        line += f"; {two_decimals(n.correlation)} with the sums that whole numbers allow"
-    lines = [f"{line}).{_plausible(i, r)}"]
+        line += f"; {correlations(n.correlation)} with the sums that whole numbers allow"
+    lines = [f"{line}{'' if r.nominal is None else ')'}.{_plausible(i, r)}"]
     if f.at_correlations:
         each = [f"{_r(rho)}: {p_text(p)}" for rho, p in f.at_correlations]
         lines.append(
@@ -504,9 +514,13 @@ def _short(at: TestAt, f: Findings) -> str:
 
 def _other_n_words(f: Findings) -> list[str]:
     lines = []
+    out = [n for n in f.excluded_n if n != f.result.n]
+    if out:
+        lines.append(
+            f"With {listed([str(n) for n in out])} patients: the printed numbers cannot be."
+        )
     for n in sorted({t.n for t in f.tests} - {f.result.n}):
         if n in f.excluded_n:
-            lines.append(f"With {n} patients: excluded, the printed numbers cannot be.")
             continue
         able = [t for t in f.tests if t.n == n and t.verdict == "possible"]
         words = [f"{TEST_NAMES[t.test]}{_only(t)}" for t in able if t.test not in MISUSED]
@@ -594,7 +608,7 @@ def _reading_words(r: Reading, result: Result) -> str:
             unit = f" {result.unit}" if result.unit else ""
             return f"the paired t test, with an SD of the change of {sd}{unit}"
         value = (
-            two_decimals(i.correlation)
+            correlations(i.correlation)
             if i.correlation.nominal is None
             else _r(i.correlation.nominal)
         )

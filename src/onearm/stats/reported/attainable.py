@@ -42,8 +42,9 @@ Verdict = Literal["possible", "impossible", "not found", "unknown"]
 EXHAUSTIVE = 12
 #: The largest number of patients for which signed-rank patterns are tried at all.
 LARGEST = 60
-#: Patterns with ties drawn for one number of unchanged patients where they are not all listed.
-SAMPLED = 150
+#: Patterns with ties drawn for one number of unchanged patients where they are not all listed; the
+#: larger n, the fewer.
+SAMPLED = 120
 #: Orders of tie groups tried for each set of group sizes of the Mann-Whitney test.
 ORDERS = 6
 #: Up to this many patients in a group, Mann-Whitney ties are gone through.
@@ -283,7 +284,8 @@ def _patterns(n: int, n_zero: int) -> list[tuple[int, ...]]:
     everyone = 2 ** (m - 1) - 1
     rng = np.random.default_rng([SEED, n, n_zero])
     drawn = {everyone: None}
-    for share in np.linspace(0.3, 0.95, SAMPLED):
+    drawings = max(20, SAMPLED * EXHAUSTIVE**2 // n**2)
+    for share in np.linspace(0.3, 0.95, drawings):
         bits = rng.random(m - 1) < share
         drawn[sum(1 << i for i in np.flatnonzero(bits).tolist())] = None
     return [_composition(m, bars) for bars in drawn]
@@ -431,11 +433,13 @@ def attainable_sign_test(p: Printed, n: int) -> Attainable:
     1
     """
     _check_size(n)
-    values, found = [], []
-    for n_zero in range(n):
-        m = n - n_zero
+    values: list[float] = []
+    found: list[Witness] = []
+    complete = n <= LARGEST
+    for n_zero in range(n if complete else min(n, EXHAUSTIVE)):
+        m, tail = n - n_zero, 0
         for fewer in range(m // 2 + 1):
-            tail = sum(math.comb(m, k) for k in range(fewer + 1))
+            tail += math.comb(m, fewer)
             pvalue = min(Fraction(1), Fraction(2 * tail, 2**m))
             values.append(float(pvalue))
             if p.admits(pvalue):
@@ -445,8 +449,9 @@ def attainable_sign_test(p: Printed, n: int) -> Attainable:
     untied = np.arange(every.size) <= n // 2  # those of no zeros come first
     below, above = _neighbours(every, inside, p)
     untied_below, untied_above = _neighbours(every[untied], inside[untied], p)
+    no: Verdict = "impossible" if complete else "not found"
     return Attainable(
-        "sign_test", n, "possible" if found else "impossible", "exhaustive", len(found),
+        "sign_test", n, "possible" if found else no, "exhaustive" if complete else "sampled", len(found),
         below, above, untied_below, untied_above, found[0] if found else None,
     )  # fmt: skip
 

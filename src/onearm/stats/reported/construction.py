@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -31,7 +31,9 @@ from onearm.stats.reported.printed import Printed, prints_as
 from onearm.stats.signed_rank import signed_rank
 
 #: Sets of values drawn for one group, and pairings tried at a time and altogether.
-GROUPS, BATCH, BATCHES = 400, 20_000, 10
+GROUPS, BATCH, BATCHES = 400, 20_000, 6
+#: Up to this many patients a batch has its full size; above, it shrinks as the square of n grows.
+FULL_BATCH = 9
 #: Pairings of one batch on which a test without a fast form is run.
 RUN = 400
 LABEL = "CONSTRUCTED: made-up values that reproduce the printed numbers; not patient data"
@@ -44,9 +46,8 @@ class Constructed:
     """Made-up pairs that reproduce a report's numbers when analysed by one test.
 
     ``label`` stands in every record: the values are constructed, not patient data. ``pvalue`` is
-    what ``test`` gives for them; for a one-sided P, half of it was asked for. ``tried`` pairings were
-    drawn until the search ended, ``hits`` of them gave the printed P (of those that were analysed: of
-    the exact tests a share is).
+    what ``test`` gives for them; for a one-sided P, half of it was asked for. Of ``tried`` pairings
+    at least ``hits`` gave the printed P; how often depends on how they were drawn.
     """
 
     test: str
@@ -70,7 +71,6 @@ def construct_pairs(
     scale: Scale,
     scale_after: Scale | None = None,
     change: Summary | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Constructed]:
     """Search for made-up pairs that have the printed means, SDs, medians and P.
 
@@ -89,8 +89,6 @@ def construct_pairs(
     scale, scale_after
         Values allowed before and after; on a continuous scale they are given one decimal more than
         the mean or median was printed with.
-    progress
-        Called with the number of pairings tried.
 
     Returns
     -------
@@ -118,31 +116,26 @@ def construct_pairs(
     if first.size == 0 or second.size == 0:
         return {}
     found: dict[str, Constructed] = {}
-    hits = dict.fromkeys(tests, 0)
     # A misused test is shown when it turns up, and not waited for.
     wanted = [test for test in tests if test not in MISUSED] or list(tests)
+    size = max(1_000, min(BATCH, BATCH * FULL_BATCH**2 // n**2))
     for batch in range(1, BATCHES + 1):
-        x, y = _paired(first, second, rng)
+        x, y = _paired(first, second, size, rng)
         if change is not None:
             kept = _meets(y - x, change, step)
             x, y = x[kept], y[kept]
         for test in tests:
-            rows = _giving(test, p, x, y) if len(x) else np.empty(0, np.intp)
-            hits[test] += len(rows)
-            for row in rows if test not in found else ():
+            if test in found or not len(x):
+                continue
+            rows = _giving(test, p, x, y)
+            for row in rows:
                 made = _checked(test, p, x[row], y[row], step, (before, after, change))
                 if made is not None:
-                    found[test] = made
+                    found[test] = replace(made, hits=len(rows), tried=batch * size)
                     break
-        if progress is not None:
-            progress(batch * BATCH)
         if all(test in found for test in wanted):
             break
-    tried = batch * BATCH
-    return {
-        t: Constructed(t, f.before, f.after, f.pvalue, f.correlation, hits[t], tried)
-        for t, f in found.items()
-    }
+    return found
 
 
 def _fine_step(before: Summary, after: Summary) -> Fraction:
@@ -318,14 +311,14 @@ def _within(values: FloatArray, printed: Printed) -> Bools:
 
 
 def _paired(
-    first: IntArray, second: IntArray, rng: np.random.Generator
+    first: IntArray, second: IntArray, size: int, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
     """Pair sets before with sets after, from wholly opposed to wholly alike in order."""
-    x = first[rng.integers(len(first), size=BATCH)]
-    y = second[rng.integers(len(second), size=BATCH)]
+    x = first[rng.integers(len(first), size=size)]
+    y = second[rng.integers(len(second), size=size)]
     n = x.shape[1]
-    alike = rng.uniform(-1, 1, (BATCH, 1))
-    noise = rng.standard_normal((BATCH, n))
+    alike = rng.uniform(-1, 1, (size, 1))
+    noise = rng.standard_normal((size, n))
     place = (np.arange(n) - (n - 1) / 2) / max(1.0, n / 3.46)
     order = np.argsort(np.argsort(alike * place + np.sqrt(1 - alike**2) * noise, axis=1), axis=1)
     return x, np.take_along_axis(y, order, axis=1)
@@ -397,8 +390,10 @@ def _groups_t_p(x: IntArray, y: IntArray, welch: bool) -> FloatArray:
 
     n = x.shape[1]
     a, b = x.var(axis=1, ddof=1), y.var(axis=1, ddof=1)
-    df = (n - 1) * (a + b) ** 2 / (a * a + b * b) if welch else np.full(len(x), 2.0 * (n - 1))
-    t2 = (y.mean(axis=1) - x.mean(axis=1)) ** 2 * n / (a + b)
+    spread = np.where(a + b > 0, a + b, np.nan)
+    squares = np.where(a + b > 0, a * a + b * b, np.nan)
+    df = (n - 1) * spread**2 / squares if welch else np.full(len(x), 2.0 * (n - 1))
+    t2 = (y.mean(axis=1) - x.mean(axis=1)) ** 2 * n / spread
     values: FloatArray = betainc(df / 2, 0.5, df / (df + t2))
     return values
 

@@ -17,7 +17,7 @@ from typing import Literal
 from onearm.stats.reported.printed import Printed
 
 #: Steps of counting above which a standard deviation is judged by necessary conditions only.
-COUNTED_WORK = 3_000_000
+COUNTED_WORK = 1_500_000
 #: Ways to place minimum, median and maximum above which they are not combined with the rest.
 MOST_LAYOUTS = 1_000
 #: Above this many patients a mean is not listed as attainable sums any more.
@@ -190,8 +190,7 @@ def joint(summary: Summary, n: int, scale: Scale) -> Joint:
 
     References
     ----------
-    Anaya J (2016) PeerJ Preprints 4:e2400v1 (GRIMMER). Allard A (2018) aurelienallard.netlify.app
-    /post/anaytic-grimmer-possibility-standard-deviations (the analytic test).
+    Anaya J (2016) PeerJ Preprints 4:e2400v1 (GRIMMER). Allard A (2018) Analytic-GRIMMER.
 
     Examples
     --------
@@ -449,7 +448,7 @@ def spread_limits(summary: Summary, n: int, scale: Scale) -> tuple[Limit, ...]:
 
     References
     ----------
-    Heathers JAJ, Brown NJL (2019), SPRITE and its limits of the SD; Bhatia R, Davis C (2000) Am
+    Bhatia R, Davis C (2000) Am
     Math Mon 107:353-357; Mallows CL (1991) Am Stat 45:257 (mean and median).
 
     Examples

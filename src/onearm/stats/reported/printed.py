@@ -37,8 +37,8 @@ class Printed:
         ``"="`` for a rounded number, otherwise the sign printed before it.
     lower, upper
         Limits of the true value; None where there is none. A rounded number reaches half a unit of
-        its last decimal to both sides, both ends included: rounding half up and rounding half to
-        even are admitted alike.
+        its last decimal to both sides, both ends included: rounding half up and half to even are
+        admitted alike, and programs that round the binary value (0.15 to 0.1).
     open_lower, open_upper
         Whether the limit itself is left out, as in ``"< 0.001"``.
     """
