@@ -298,7 +298,6 @@ def _between(mixture: BetaMixture | NormalMixture, p: float, low: float, high: f
     """
     from scipy.special import ndtri
 
-    noise = 1e-16 * (high - low)
     middle = mixture.mean + mixture.sd * float(ndtri(p))
     if not low < middle < high:
         middle = (low + high) / 2
@@ -309,7 +308,7 @@ def _between(mixture: BetaMixture | NormalMixture, p: float, low: float, high: f
         last, middle = middle, middle - excess / slope if slope > 0 else math.nan
         if not low < middle < high:
             middle = (low + high) / 2
-        if abs(middle - last) <= 4e-15 * abs(middle) + noise or not low < middle < high:
+        if excess == 0 or abs(middle - last) <= 4e-15 * abs(middle) or not low < middle < high:
             break
     return float(middle)
 

@@ -112,7 +112,7 @@ def update_beta(prior: BetaMixture, events: int, patients: int) -> BetaMixture:
     from scipy.special import betaln
 
     a, b = np.array(prior.a), np.array(prior.b)
-    new_a, new_b = a + events, b + (patients - events)
+    new_a, new_b = a + events, b + patients - events
     log_weights = np.log(prior.weights) + betaln(new_a, new_b) - betaln(a, b)
     weights, keep = _scaled(log_weights)
     return BetaMixture(weights, new_a[keep], new_b[keep])
@@ -307,7 +307,7 @@ def probability_greater(first: Belief, second: Belief, *, margin: float = 0.0) -
     -------
     float
         For normal mixtures a closed form. For betas the integral of one density times the other's
-        distribution function, a trapezoid sum after a logit change of variable: about 12 digits.
+        distribution function, a trapezoid sum after a logit change of variable: 11 digits or more.
 
     Examples
     --------
@@ -324,7 +324,7 @@ def probability_greater(first: Belief, second: Belief, *, margin: float = 0.0) -
 
 def _beta_greater(first: BetaMixture, second: BetaMixture, margin: float) -> float:
     """Integrate density of the first times cdf of the second at x - margin, over their overlap."""
-    from scipy.special import betainc, betaln, expit, log_expit
+    from scipy.special import betainc, betaincc, betaln, expit, log_expit
 
     low, high = max(0.0, margin), min(1.0, 1.0 + margin)
     if low >= high:
@@ -342,8 +342,10 @@ def _beta_greater(first: BetaMixture, second: BetaMixture, margin: float) -> flo
         density = np.exp(log - betaln(a1, b1)) * width
         # x - margin runs from max(0, -margin) to min(1, 1 - margin) in the same way.
         at = np.clip((low - margin) + width * up, 0.0, 1.0)
+        left = np.clip((1 - high + margin) + width * expit(-u), 0.0, 1.0)  # what is left to 1
         for w2, a2, b2 in second.components():
-            total += w1 * w2 * step * math.fsum(density * betainc(a2, b2, at))
+            below = np.where(at < 0.5, betainc(a2, b2, at), betaincc(b2, a2, left))
+            total += w1 * w2 * step * math.fsum(density * below)
     return min(1.0, total)
 
 
