@@ -18,6 +18,9 @@ from onearm.stats.regression_to_mean.history import (
     untreated,
     untreated_change,
 )
+from onearm.stats.regression_to_mean.lines import (
+    signed_rank_tails,
+)
 from onearm.stats.regression_to_mean.offset import (
     OffsetTest,
     offset_test,
@@ -41,6 +44,24 @@ from onearm.stats.regression_to_mean.selection import (
     selection_response,
     unequal_variances_change,
 )
+from onearm.stats.regression_to_mean.several import (
+    Marker,
+    SelectedMarker,
+    Selection,
+    simulate_selection,
+)
+from onearm.stats.regression_to_mean.size import (
+    OffsetSize,
+    offset_power,
+    offset_sample_size,
+)
+from onearm.stats.regression_to_mean.trials import (
+    SelectedTrials,
+    TestShare,
+    paired_t_pvalues,
+    signed_rank_pvalues,
+    significant_without_effect,
+)
 from onearm.stats.regression_to_mean.unknown_mean import (
     MeanScan,
     MeeChua,
@@ -54,11 +75,17 @@ __all__ = [
     "FallBySelection",
     "FluctuatingFall",
     "LognormalFall",
+    "Marker",
     "MeanScan",
     "MeeChua",
     "NaturalHistory",
+    "OffsetSize",
     "OffsetTest",
     "PoissonBinomial",
+    "SelectedMarker",
+    "SelectedTrials",
+    "Selection",
+    "TestShare",
     "TippingPoint",
     "UntreatedChange",
     "UntreatedExpectation",
@@ -70,13 +97,20 @@ __all__ = [
     "lognormal_history",
     "lognormal_selection",
     "mee_chua",
+    "offset_power",
+    "offset_sample_size",
     "offset_test",
+    "paired_t_pvalues",
     "poisson_binomial",
     "run_in",
     "run_in_offset_test",
     "scan_mean",
     "selection_fall",
     "selection_response",
+    "signed_rank_pvalues",
+    "signed_rank_tails",
+    "significant_without_effect",
+    "simulate_selection",
     "tipping_rho",
     "unequal_variances_change",
     "untreated",

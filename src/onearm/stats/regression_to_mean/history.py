@@ -442,6 +442,12 @@ def check_correlation(name: str, value: float) -> None:
         raise ValueError(f"{name}: found {value}; expected a correlation from 0 to 1")
 
 
+def check_alpha(alpha: float) -> None:
+    """Raise ValueError unless ``alpha`` lies strictly between 0 and 1."""
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha: found {alpha}; expected a level between 0 and 1, such as 0.05")
+
+
 def check_count(name: str, value: int, least: int = 1) -> None:
     """Raise ValueError unless ``value`` is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

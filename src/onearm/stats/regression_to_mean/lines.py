@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from onearm.stats.differences import FloatArray
-from onearm.stats.regression_to_mean.history import NaturalHistory, t_reach
+from onearm.stats.regression_to_mean.history import NaturalHistory, check_count, t_reach
 
 #: Above this number of patients the pairwise averages would take minutes to search.
 LARGEST_SIZE = 500
@@ -61,12 +61,11 @@ class LineRegion:
             math.asin(max(-1.0, -at / widest)) if widest else 0.0,
             math.asin(min(1.0, (1 - at) / widest)) if widest else 0.0,
         )
-        size = before.size
-        self._up_to = np.cumsum(_rank_sums(size))
+        self._tails = signed_rank_tails(before.size)
 
     def largest_tails(self) -> tuple[float, float]:
         """Return the largest P(T+ <= observed) and P(T+ >= observed) over the region."""
-        return self._tail(self._most(0.0, 1)), self._tail(self._most(0.0, -1))
+        return float(self._tails[self._most(0.0, 1)]), float(self._tails[self._most(0.0, -1)])
 
     def lower_limit(self, tail: float) -> float:
         """Return the smallest effect for which the largest P(T+ >= observed) exceeds ``tail``."""
@@ -82,23 +81,16 @@ class LineRegion:
         width = float(np.max(reach)) + float(np.ptp(self._centre)) + 1.0
         kept = float(np.median(self._centre)) - sign * 2 * width
         out = kept + sign * 4 * width
-        if self._tail(self._most(out, sign)) > tail:
+        if self._tails[self._most(out, sign)] > tail:
             return sign * math.inf
         while True:
             middle = (kept + out) / 2
             if middle in (kept, out) or abs(out - kept) <= 1e-14 * width:
                 return kept
-            if self._tail(self._most(middle, sign)) > tail:
+            if self._tails[self._most(middle, sign)] > tail:
                 kept = middle
             else:
                 out = middle
-
-    def _tail(self, total: int) -> float:
-        """Return P(T+ <= total) without ties."""
-        pairs = self._centre.size
-        if total < self._up_to.size:
-            return float(self._up_to[total])
-        return 1.0 if total >= pairs else 1.0 - float(self._up_to[pairs - total - 1])
 
     def _most(self, effect: float, sign: int) -> int:
         """Return the largest T+ (sign 1) or T- (sign -1) of the offsets less an effect."""
@@ -120,15 +112,27 @@ class LineRegion:
         return int(max(count, counts.max(initial=0)))
 
 
-def _rank_sums(size: int) -> FloatArray:
-    """Return the probabilities of T+ = 0, 1, ... up to the middle, for ranks 1 to ``size``."""
-    middle = size * (size + 1) // 4
-    shares = np.zeros(middle + 1)
+def signed_rank_tails(n: int) -> FloatArray:
+    """Return P(T+ <= t) for t = 0, 1, ..., n(n + 1)/2 without ties: each sign a fair coin.
+
+    The lower half adds positive numbers only; the upper is its mirror image.
+
+    Examples
+    --------
+    >>> signed_rank_tails(3).tolist()
+    [0.125, 0.25, 0.375, 0.625, 0.75, 0.875, 1.0]
+    """
+    check_count("n", n)
+    last = n * (n + 1) // 2
+    shares = np.zeros(last + 1)
     shares[0] = 1.0
-    for rank in range(1, size + 1):
-        shares[rank:] += shares[:-rank].copy() if rank <= middle else 0.0
+    for rank in range(1, n + 1):
+        shares[rank:] += shares[:-rank].copy()
         shares /= 2
-    return shares
+    tails = np.cumsum(shares)
+    half = last // 2
+    tails[half + 1 :] = 1.0 - np.append(tails[: last - half - 1][::-1], 0.0)
+    return tails
 
 
 def _errors(history: NaturalHistory, readings: int) -> tuple[float, float, float]:

@@ -14,11 +14,10 @@ from onearm.stats.differences import (
     FloatArray,
     as_numbers,
     check_choice,
-    check_level,
     to_floats,
 )
 from onearm.stats.proportion import whole_number
-from onearm.stats.regression_to_mean.history import NaturalHistory, check_count
+from onearm.stats.regression_to_mean.history import NaturalHistory, check_alpha, check_count
 from onearm.stats.regression_to_mean.selection import check_change, check_share
 
 ResponseSide = Literal["below", "above"]
@@ -316,7 +315,7 @@ def _tested(
     responders: int, distribution: FloatArray, alternative: Alternative, alpha: float
 ) -> PoissonBinomial:
     check_choice("alternative", alternative, ALTERNATIVES)
-    check_level(alpha)
+    check_alpha(alpha)
     n = distribution.size - 1
     seen = whole_number(responders, "responders")
     if seen > n:
