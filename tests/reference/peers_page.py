@@ -38,6 +38,7 @@ from onearm.stats import (
     signed_rank,
     wilson,
 )
+from onearm.stats.proportion import binomial_test
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -143,6 +144,7 @@ OURS = {
     "binom.test": "sign_test, clopper_pearson",
     "median(outer)": "hodges_lehmann, estimates",
     "binom.test 90%": "clopper_pearson",
+    "binom.test p = 0.2": "binomial_test",
     "prop.test": "wilson",
     "qbeta": "jeffreys",
     "exactci midp": "mid_p",
@@ -644,6 +646,17 @@ def binomial_answers() -> Iterator[Answer]:
                 )
 
 
+def rate_answers() -> Iterator[Answer]:
+    """Compare the exact test against a rate of 20%, one-sided and two-sided as binom.test has it."""
+    answers = read("exact/binom_reference.json")["binom"]
+    for place, (x, n) in enumerate(zip(answers["x"], answers["n"], strict=True)):
+        for word, key in (("greater", "p_greater_0.2"), ("two-sided", "p_two_0.2")):
+            ours = binomial_test(x, n, 0.2, alternative=word).pvalue
+            theirs = number(answers[key][place])
+            reason = "" if same(ours, theirs, 1e-9) else proved("", f"{x}/{n}", key)
+            yield Answer(f"{x}/{n}", "binom.test p = 0.2", f"P {word}", ours, theirs, reason)
+
+
 def mcnemar_answers() -> Iterator[Answer]:
     """Compare McNemar's exact test; exact2x2's table was matrix(c(5, b, c, 6), 2), its ratio c/b."""
     answers = read("exact/binom_reference.json")["mcnemar"]
@@ -811,7 +824,7 @@ def page() -> str:
     """Return the whole page."""
     meta = read("exact/paired_reference.json")["meta"]
     binom_meta = read("exact/binom_reference.json")["meta"]
-    paired, binomial = list(paired_answers()), list(binomial_answers())
+    paired, binomial = list(paired_answers()), [*binomial_answers(), *rate_answers()]
     tables, design = list(mcnemar_answers()), list(design_answers())
     everything = [*paired, *binomial, *tables, *design]
     differ = [a for a in everything if a.reason]
