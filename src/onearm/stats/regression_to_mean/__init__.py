@@ -44,23 +44,21 @@ from onearm.stats.regression_to_mean.selection import (
     selection_response,
     unequal_variances_change,
 )
-from onearm.stats.regression_to_mean.several import (
+from onearm.stats.regression_to_mean.simulation import (
+    EntryCriterion,
     Marker,
-    SelectedMarker,
-    Selection,
+    MarkerCourse,
+    SimulatedSelection,
+    SimulatedTrials,
+    TestShare,
+    significant_signed_rank,
+    significant_without_effect,
     simulate_selection,
 )
 from onearm.stats.regression_to_mean.size import (
     OffsetSize,
     offset_power,
     offset_sample_size,
-)
-from onearm.stats.regression_to_mean.trials import (
-    SelectedTrials,
-    TestShare,
-    paired_t_pvalues,
-    signed_rank_pvalues,
-    significant_without_effect,
 )
 from onearm.stats.regression_to_mean.unknown_mean import (
     MeanScan,
@@ -72,19 +70,20 @@ from onearm.stats.regression_to_mean.unknown_mean import (
 )
 
 __all__ = [
+    "EntryCriterion",
     "FallBySelection",
     "FluctuatingFall",
     "LognormalFall",
     "Marker",
+    "MarkerCourse",
     "MeanScan",
     "MeeChua",
     "NaturalHistory",
     "OffsetSize",
     "OffsetTest",
     "PoissonBinomial",
-    "SelectedMarker",
-    "SelectedTrials",
-    "Selection",
+    "SimulatedSelection",
+    "SimulatedTrials",
     "TestShare",
     "TippingPoint",
     "UntreatedChange",
@@ -100,15 +99,14 @@ __all__ = [
     "offset_power",
     "offset_sample_size",
     "offset_test",
-    "paired_t_pvalues",
     "poisson_binomial",
     "run_in",
     "run_in_offset_test",
     "scan_mean",
     "selection_fall",
     "selection_response",
-    "signed_rank_pvalues",
     "signed_rank_tails",
+    "significant_signed_rank",
     "significant_without_effect",
     "simulate_selection",
     "tipping_rho",

@@ -56,7 +56,7 @@ def offset_power(
     Examples
     --------
     >>> round(offset_power(9, effect=-4, sd=5, rho=0.64), 4)
-    0.7786
+    0.7808
     """
     check_count("n", n, least=2)
     check_finite("effect", effect)
