@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-EXACT = Path(__file__).parents[2].parent / "shared" / "data" / "exact"
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+EXACT = SHARED / "exact"
 
 
 def _answers(name: str) -> dict[str, dict[str, list[float]]]:
@@ -42,6 +43,24 @@ def _shared(name: str) -> Any:
     if not path.exists():
         pytest.skip(f"exact fractions are not beside the repository: shared/data/exact/{name}")
     return json.loads(path.read_text())
+
+
+def _design(name: str) -> list[dict[str, Any]]:
+    path = SHARED / "design" / name
+    if not path.exists():
+        pytest.skip(f"pinned answers are not beside the repository: shared/data/design/{name}")
+    cases: list[dict[str, Any]] = json.loads(path.read_text())["cases"]
+    return cases
+
+
+@pytest.fixture(scope="session")
+def design_shares() -> list[dict[str, Any]]:
+    return _design("08_binomial_ci.json")
+
+
+@pytest.fixture(scope="session")
+def design_signed_ranks() -> list[dict[str, Any]]:
+    return _design("15_wilcoxon_ties.json")
 
 
 @pytest.fixture(scope="session")

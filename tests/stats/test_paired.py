@@ -192,6 +192,54 @@ def test_sign_flip_p_is_the_share_of_all_patterns(diff, alternative):
     assert Fraction(sign_flip(irrational, alternative=alternative).pvalue) == share
 
 
+@pytest.mark.parametrize("n", [11, 12, 13, 14])
+@pytest.mark.parametrize("factor", [1.0, math.pi], ids=["decimals", "irrational"])
+def test_sign_flip_counts_every_one_of_16384_patterns(n, factor):
+    rng = np.random.default_rng([20261122, n])
+    for _ in range(6):
+        diff = rng.integers(-6, 6, n)
+        sums = (1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)) @ diff
+        expected = {
+            "less": np.mean(sums <= diff.sum()),
+            "greater": np.mean(sums >= diff.sum()),
+            "two-sided": np.mean(np.abs(sums) >= abs(diff.sum())),
+        }
+        for alternative, share in expected.items():
+            assert sign_flip(diff * factor / 8, alternative=alternative).pvalue == share
+
+
+@given(
+    st.lists(st.integers(-50, 50), min_size=1, max_size=25),
+    st.randoms(use_true_random=False),
+    st.sampled_from([1e-12, 0.001, math.pi, 1e12]),
+)
+@settings(max_examples=50, deadline=None)
+def test_order_unit_and_sign_move_no_p_of_a_sign_flip_or_sign_test(diff, random, unit):
+    shuffled = random.sample(diff, len(diff))
+    for test in (sign_flip, sign_test):
+        here = test(diff, alternative="less").pvalue
+        assert test(shuffled, alternative="less").pvalue == here
+        assert test(np.array(diff) * unit, alternative="less").pvalue == here
+        assert test([-d for d in diff], alternative="greater").pvalue == here
+
+
+@given(
+    st.lists(st.integers(-50, 50), min_size=2, max_size=25).filter(lambda d: len(set(d)) > 1),
+    st.integers(-100, 100),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_shift_moves_the_limits_of_t_and_order_moves_nothing(diff, shift, random):
+    here, there = paired_t(diff), paired_t([d + shift for d in diff])
+    assert [there.lower - shift, there.upper - shift] == pytest.approx(
+        [here.lower, here.upper], rel=1e-12, abs=1e-10
+    )
+    assert paired_t(random.sample(diff, len(diff))) == here
+    mirrored = paired_t([-d for d in diff])
+    assert (mirrored.lower, mirrored.upper) == (-here.upper, -here.lower)
+    assert mirrored.pvalue == here.pvalue
+
+
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
 def test_sign_flip_meets_every_exact_fraction(gold_pairs, alternative):
     compared = 0

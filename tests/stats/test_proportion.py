@@ -48,6 +48,25 @@ def test_exact_intervals_agree_with_forty_digit_arithmetic(gold_binomial, method
     assert compared >= 100
 
 
+def test_every_pinned_interval_of_the_design_tables_is_met(design_shares):
+    functions = {"CP": clopper_pearson, "Wilson": wilson, "midP": mid_p, "Blaker": blaker}
+    compared = 0
+    for case in design_shares:
+        x, n = case["inputs"]["x"], case["inputs"]["n"]
+        for key, expected in case["expected"].items():
+            if key in functions:
+                got = functions[key](x, n)
+                # The file's Blaker limits were searched to 1e-10 (its note).
+                near = 2e-10 if key == "Blaker" else 1e-12
+                assert [got.lower, got.upper] == pytest.approx(expected, abs=near), case["id"]
+            else:
+                side = "upper" if key == "one_sided" else "two-sided"
+                upper = clopper_pearson(x, n, alternative=side).upper
+                assert upper == pytest.approx(expected, rel=1e-13), case["id"]
+            compared += 1
+    assert compared == 40
+
+
 def test_no_event_in_nine_leaves_28_percent_possible():
     # By definition (1 - p)**9 = 0.05.
     got = clopper_pearson(0, 9, alternative="upper")

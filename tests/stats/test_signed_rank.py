@@ -68,6 +68,43 @@ def test_p_is_the_share_of_all_sign_patterns_at_least_as_extreme(diff, zeros, al
     assert Fraction(got.midp) == midp
 
 
+@pytest.mark.parametrize("zeros", list(ZEROS))
+@pytest.mark.parametrize("n", [11, 12, 13, 14])
+def test_every_one_of_16384_sign_patterns_is_counted(n, zeros):
+    # The definition again, on arrays: mid-ranks by scipy's rankdata, all 2**n rows of signs.
+    rng = np.random.default_rng([20261122, n])
+    for _ in range(6):
+        diff = rng.integers(-4, 4, n)
+        kept = np.flatnonzero(diff)
+        ranks = rankdata(np.abs(diff[kept] if zeros == "wilcoxon" else diff))
+        doubled = np.rint(2 * (ranks if zeros == "wilcoxon" else ranks[kept])).astype(int)
+        patterns = np.arange(2**kept.size)[:, None] >> np.arange(kept.size) & 1
+        sums, observed = patterns @ doubled, int(doubled[diff[kept] > 0].sum())
+        far = np.abs(2 * sums - doubled.sum())
+        level = abs(2 * observed - int(doubled.sum()))
+        counts = {
+            "less": ((sums < observed).sum(), (sums == observed).sum()),
+            "greater": ((sums > observed).sum(), (sums == observed).sum()),
+            "two-sided": ((far > level).sum(), (far == level).sum()),
+        }
+        for alternative, (beyond, at) in counts.items():
+            got = signed_rank(diff, zeros=zeros, alternative=alternative)
+            assert got.statistic == observed / 2
+            assert got.pvalue == (beyond + at) / len(sums)
+            assert got.midp == (beyond + at / 2) / len(sums)
+
+
+def test_every_pinned_signed_rank_of_the_design_tables_is_met(design_signed_ranks):
+    for case in design_signed_ranks:
+        zeros = {"wilcox": "wilcoxon", "pratt": "pratt"}[case["inputs"]["zero"]]
+        expected = case["expected"]
+        got = signed_rank(case["inputs"]["d"], zeros=zeros)
+        less = signed_rank(case["inputs"]["d"], zeros=zeros, alternative="less")
+        assert (got.statistic, got.pvalue) == (expected["W_plus"], expected["p_two_sided"])
+        assert less.pvalue == expected["p_less"], case["id"]
+    assert len(design_signed_ranks) == 6
+
+
 @pytest.mark.parametrize(("zeros", "p"), [("wilcoxon", 0.00044250), ("pratt", 0.00051880)])
 def test_twenty_tied_changes_of_activity_agree_with_coin(zeros, p):
     # coin 1.4.2 in R 4.2.2, wilcoxsign_test(d ~ 0, zero.method, distribution = "exact"), printed

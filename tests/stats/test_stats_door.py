@@ -12,12 +12,14 @@ import pytest
 import onearm.stats
 
 MODULES = [
+    "bootstrap",
     "describe",
     "differences",
     "effect_size",
     "hodges_lehmann",
     "paired",
     "proportion",
+    "sign_flip",
     "signed_rank",
 ]
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "methods").glob("*.md"))

@@ -149,7 +149,7 @@ def sign_flip(
         found = _test_of_mean(decimals, alternative, rng, draws)
     else:
         clean = np.array([decimals.value(multiple) for multiple in decimals.multiples.tolist()])
-        observed, found = _test_of(_OfRows(statistic), clean, alternative, rng, draws)
+        observed, found = _test_of(StatisticOfRows(statistic), clean, alternative, rng, draws)
     pvalue, drawn, error = found
     return SignFlip(
         pvalue=pvalue,
@@ -300,7 +300,7 @@ def _drawn_tail(
     return min(1.0, (reaching + 1) / (draws + 1))
 
 
-class _OfRows:
+class StatisticOfRows:
     """A statistic of many rows of differences, whichever way the user's function takes them."""
 
     def __init__(self, statistic: Statistic) -> None:
@@ -329,8 +329,8 @@ class _OfRows:
         if not np.isfinite(found).all():
             row = rows[np.flatnonzero(~np.isfinite(found))[0]]
             raise ValueError(
-                f"statistic: it has no finite value for the differences {row.tolist()}, one of the "
-                "sign patterns; expected a finite number for each"
+                f"statistic: it has no finite value for the differences {row.tolist()}, one of "
+                "those tried; expected a finite number for each"
             )
         return found.astype(np.float64)
 
@@ -345,7 +345,7 @@ class _OfRows:
 
 
 def _test_of(
-    statistic: _OfRows,
+    statistic: StatisticOfRows,
     diff: FloatArray,
     alternative: Alternative,
     rng: np.random.Generator | None,
