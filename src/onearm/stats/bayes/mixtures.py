@@ -301,15 +301,18 @@ def _between(mixture: BetaMixture | NormalMixture, p: float, low: float, high: f
     middle = mixture.mean + mixture.sd * float(ndtri(p))
     if not low < middle < high:
         middle = (low + high) / 2
-    for _ in range(200):
+    for turn in range(200):
         excess = mixture.cdf(middle) - p if p <= 0.5 else (1 - p) - mixture.sf(middle)
         low, high = (low, middle) if excess > 0 else (middle, high)
         slope = mixture.pdf(middle)
-        last, middle = middle, middle - excess / slope if slope > 0 else math.nan
-        if not low < middle < high:
+        step = excess / slope if slope > 0 else math.inf
+        if abs(step) <= 1e-15 * abs(middle):
+            return float(middle)
+        middle -= step
+        if turn > 60 or not low < middle < high:
             middle = (low + high) / 2
-        if excess == 0 or abs(middle - last) <= 4e-15 * abs(middle) or not low < middle < high:
-            break
+            if not low < middle < high:
+                break
     return float(middle)
 
 
