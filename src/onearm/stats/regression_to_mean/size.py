@@ -1,4 +1,4 @@
-"""How many patients the offset test needs: regression to the mean is taken off before, not after."""
+"""Power of the offset test with known mean and rho, and the number of patients it needs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from onearm.stats.effect_size import noncentral_t_below
 from onearm.stats.regression_to_mean.history import (
     NaturalHistory,
+    check_alpha,
     check_count,
     check_finite,
     t_reach,
@@ -60,8 +61,7 @@ def offset_power(
     """
     check_count("n", n, least=2)
     check_finite("effect", effect)
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha: found {alpha}; expected a level between 0 and 1, such as 0.05")
+    check_alpha(alpha)
     shift = effect / _sd_offset(sd, rho, readings) * math.sqrt(n)
     critical = t_reach(n - 1, 1 - alpha)
     # Each tail as a lower one, so that neither is a difference of numbers close to 1.
@@ -96,6 +96,7 @@ def offset_sample_size(
     (10, 0.8332)
     """
     check_finite("effect", effect)
+    check_alpha(alpha)
     if effect == 0:
         raise ValueError("effect: found 0; expected an effect to be found, of either sign")
     if not alpha < power < 1:
