@@ -295,6 +295,22 @@ def test_the_test_that_made_a_p_is_always_among_those_possible(pairs):
         assert found.test_at(test, len(d)).verdict == "possible"
 
 
+def test_a_count_that_is_not_its_percentage_is_found():
+    page = words_of("report: {id: X}\nresults:\n  - {id: a, n: 9, percent: '88.9', count: 7}\n")
+    assert "The count 7 of 9 does not agree with 88.9 % (it is 77.8 %)" in page
+    assert not facts_of(
+        "report: {id: X}\nresults:\n  - {id: a, n: 9, percent: '88.9', count: 7}\n"
+    )["consistent"]
+
+
+def test_whole_sums_expose_a_mean_change_that_rounding_alone_would_admit():
+    text = SLEDAI.replace("    p:", "    change: {mean: '-9.3'}\n    p:")
+    broken = [x["id"] for x in facts_of(text)["relations"] if not x["possible"]]
+    assert broken == ["change.sum"]  # 54 - 139 is -85, and -85/9 is -9.44
+    right = SLEDAI.replace("    p:", "    change: {mean: '-9.4'}\n    p:")
+    assert facts_of(right)["consistent"]
+
+
 # -- bad files
 
 
@@ -315,6 +331,7 @@ def test_the_test_that_made_a_p_is_always_among_those_possible(pairs):
         ),
         ("sd: '5.8'", "sdd: '5.8'", "'sdd' is not a key here; the keys are mean, sd,"),
         ("sd: '5.8'", "mean: '5.8'", "the key 'mean' stands twice"),
+        ("'15.4'", "'1e300'", "'1e300' is beyond what a report prints"),
         ("n: 9", "n: nine", "participants.n: 'nine' is not a whole number"),
         ("n: 9", "n: 0", "0 is out of range; 1 to 100,000 is expected"),
         ("values: integer", "values: integers", "did you mean 'integer'?"),
@@ -405,6 +422,13 @@ def test_the_file_shown_in_the_documentation_is_read():
     report = parse_report(example[1].encode(), "docs")
     assert report.results[0].before.mean.text == "15.4"
     assert report.results[0].limits_before.minimum == 9
+
+
+def test_the_sentences_shown_in_the_documentation_are_those_printed(page_of_2018):
+    page = (Path(__file__).parents[1] / "docs" / "reported.md").read_text(encoding="utf-8")
+    shown = re.search(r"```text\n(.*?)```", page, re.S)[1].splitlines()
+    assert [line for line in shown if line not in page_of_2018] == []
+    assert len(shown) == 5
 
 
 def test_every_key_of_the_json_stands_in_the_documentation(of_2018):

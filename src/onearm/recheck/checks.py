@@ -41,6 +41,8 @@ from onearm.stats.reported.attainable import MISUSED, SIGNED_RANK
 
 #: Numbers of patients for which a mean or percentage is listed as possible or not.
 LISTED = 12
+#: The list runs on to the largest number tried, up to here.
+LONGEST_LIST = 60
 #: Above this a joint check of mean and SD is left out: nothing is excluded there.
 COUNTED_PATIENTS = 200
 #: The sign test is tried up to here.
@@ -159,12 +161,19 @@ class Findings:
         return next(t for t in self.tests if t.test == test and t.n == n)
 
     @property
+    def count_agrees(self) -> bool:
+        """Whether a printed count is one that is printed as the percentage; true without both."""
+        shares = [m.at_n.totals for m in self.means if m.place == "percent"]
+        return self.result.count is None or all(self.result.count in totals for totals in shares)
+
+    @property
     def broken(self) -> bool:
         """Whether something printed cannot be with the reported number of patients."""
         return (
             any(not m.at_n.possible for m in self.means)
             or any(not j.by_n[self.result.n].possible for j in self.joints)
             or any(not x.limit.possible for x in self.limits)
+            or not self.count_agrees
         )
 
 
@@ -251,7 +260,8 @@ def _change_scale(scale: Scale) -> Scale:
 
 
 def _mean_checks(result: Result) -> list[MeanCheck]:
-    listed = sorted({*range(1, LISTED + 1), result.n, *result.also})
+    most = max(result.n, *result.also, LISTED)
+    listed = sorted({*range(1, min(most, LONGEST_LIST) + 1), result.n, *result.also})
     checks = []
     step = result.scale.step
     for place, summary, _ in _groups(result):
@@ -303,6 +313,7 @@ def _change_limits(result: Result) -> list[LimitCheck]:
                 f"(printed change {change.text})"
             )
             found.append(LimitCheck("change", Limit("change.mean", possible, words)))
+            found += _change_sums(result)
     sds = result.before.sd, result.after.sd, result.change.sd
     if sds[0] is not None and sds[1] is not None and sds[2] is not None:
         first, second, third = ((float(x.lower or 0), float(x.upper or 0)) for x in sds if x)
@@ -315,6 +326,23 @@ def _change_limits(result: Result) -> list[LimitCheck]:
         )
         found.append(LimitCheck("change", Limit("change.sd", possible, words)))
     return found
+
+
+def _change_sums(result: Result) -> list[LimitCheck]:
+    """Compare the sums before, after and of the change where values have steps."""
+    printed = (result.before.mean, result.after.mean, result.change.mean)
+    step = result.scale.step
+    if step is None:
+        return []
+    sums = [grim(mean, result.n, step=step).totals for mean in printed if mean is not None]
+    if any(not totals or len(totals) > LONGEST_LIST for totals in sums):
+        return []
+    possible = any(b - a in sums[2] for a in sums[0] for b in sums[1])
+    words = (
+        "the sum of the changes is the difference of the sums after and before "
+        f"(means {', '.join(mean.text for mean in printed if mean is not None)} for {result.n} patients)"
+    )
+    return [LimitCheck("change", Limit("change.sum", possible, words))]
 
 
 # -- which test can give P -------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from onearm.recheck.checks import (
-    LISTED,
     TEST_NAMES,
     Findings,
     JointCheck,
@@ -170,12 +169,13 @@ def _limit_words(place: str, words: str) -> str:
 
 def _mean_words(check: MeanCheck, result: Result) -> str:
     n, totals = result.n, check.at_n.totals
-    small = [m for m in check.possible_n if m <= LISTED or m in (n, *result.also)]
-    others = [m for m in check.impossible_n if m <= LISTED or m in (n, *result.also)]
-    elsewhere = f"possible with n = {runs(small)}" if small else "possible with none"
-    if others:
-        elsewhere += f", impossible with n = {runs(others)}"
-    elsewhere += f" (n up to {max([*small, *others])} looked at)"
+    looked = runs(sorted((*check.possible_n, *check.impossible_n)))
+    elsewhere = "possible with no n"
+    if check.possible_n:
+        elsewhere = f"possible with n = {runs(check.possible_n)}"
+    if check.impossible_n:
+        elsewhere += f", impossible with n = {runs(check.impossible_n)}"
+    elsewhere += f" (n = {looked} looked at)"
     if check.place == "percent":
         what = f"GRIM: {check.printed.text} %"
         if not totals:
@@ -240,10 +240,8 @@ def _joint_words(check: JointCheck, result: Result) -> str:
 def _count_words(f: Findings) -> str:
     result = f.result
     assert result.percent is not None
-    totals = next(m.at_n.totals for m in f.means if m.place == "percent")
-    agrees = result.count in totals
     exact = 100 * (result.count or 0) / result.n
-    verb = "agrees" if agrees else "does not agree"
+    verb = "agrees" if f.count_agrees else "does not agree"
     return f"The count {result.count} of {result.n} {verb} with {result.percent.text} % (it is {number(exact)} %)."
 
 

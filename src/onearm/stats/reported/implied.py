@@ -128,7 +128,7 @@ def implied_change(
     size = _size_of(mean)
     root = math.sqrt(n)
     sd = Range(
-        None if not t.nominal or size.nominal is None else size.nominal * root / t.nominal,
+        None if not t.nominal or not size.nominal else size.nominal * root / t.nominal,
         0.0 if math.isinf(t.upper) else size.lower * root / t.upper,
         math.inf if t.lower <= 0 else size.upper * root / t.lower,
     )
@@ -232,7 +232,7 @@ def _interval(mean: Range, t: Range, df: int, level: float) -> tuple[Range | Non
             for m, r in product(means, (ratio(t.lower), ratio(t.upper)))
         ]
         nominal = None
-        if mean.nominal is not None and t.nominal:
+        if mean.nominal and t.nominal:
             nominal = mean.nominal + sign * abs(mean.nominal) * ratio(t.nominal)
         return Range(nominal, min(corners), max(corners))
 

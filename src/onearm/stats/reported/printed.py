@@ -19,6 +19,8 @@ _RELATIONS: dict[str, Relation] = {
 NOISE = Fraction(1, 10**12)
 #: Digits a printed number may have; more is no printed number but a mistake.
 LONGEST = 30
+#: Numbers from here on, and decimals beyond these, are refused: they would overflow later.
+LARGEST, FINEST = Decimal("1e15"), 100
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,11 @@ def read_printed(text: str, name: str = "number") -> Printed:
     number = Decimal(match[2].replace("−", "-"))
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
+    if abs(number) >= LARGEST or exponent < -FINEST:
+        raise ValueError(
+            f"{name}: {text!r} is beyond what a report prints; a number below 1e15 with at most "
+            f"{FINEST} decimals is expected; correct it, or choose another unit"
+        )
     value = Fraction(number)
     half = Fraction(10) ** exponent / 2
     lower: Fraction | None = value - half if relation == "=" else None
