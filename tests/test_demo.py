@@ -247,7 +247,7 @@ def test_constructed_shows_in_title_banner_meta_and_every_figure_of_the_report(
     meta = body[body.index('<p class="meta">') :]
     assert "constructed data" in meta[: meta.index("</p>")]
     captions = [part[: part.index("</figcaption>")] for part in html.split("<figcaption>")[1:]]
-    assert len(captions) == 6
+    assert len(captions) == 10
     assert all("constructed data" in c.lower() for c in captions)
 
 
@@ -256,7 +256,8 @@ def test_constructed_shows_in_the_summary_printed(demo: tuple[Path, str]) -> Non
     assert "Constructed data, not patient data." in text
     assert "15 of 15 published numbers reproduced." in text
     (line,) = (line for line in text.splitlines() if line.startswith("  Disease activity"))
-    assert " ".join(line.split()) == "Disease activity 9 15.4 ± 5.8 6.0 ± 4.8 0.0078 0.0140"
+    told = "Disease activity 9 15.4 ± 5.8 6.0 ± 4.8 0.0078 0.0140 −0.7 (−14.6 to 13.2)"
+    assert " ".join(line.split()) == told
     (line,) = (line for line in text.splitlines() if line.startswith("  24-hour urine protein"))
     assert "0.308" in line
 

@@ -569,6 +569,18 @@ def _write_report(
         "study_hash": study.hash,
         "treated": len(results.data.records.treated),
         "analyses": [_outcome_facts(o) for o in results.outcomes if o.comparison],
+        "responders": [_responder_facts(o) for o in results.outcomes if o.responders],
+        "findings": [_finding_facts(o) for o in results.outcomes if o.found],
+        "multiplicity": [
+            {
+                "id": j.outcome.analysis.id,
+                "p": j.pvalue,
+                "adjusted_p": j.adjusted,
+                "rejected": j.rejected,
+            }
+            for j in results.judged
+        ],
+        "chance_without_effect": [_facts(c) for found in results.chances.values() for c in found],
         "published": [
             {"text": c.text, "published": c.value, "computed": c.computed, "agrees": c.agrees}
             for c in results.published
@@ -592,13 +604,100 @@ def _outcome_facts(outcome: Any) -> dict[str, Any]:
         "p": outcome.pvalue,
         "published_p": outcome.published,
         "decimals": outcome.measure.decimals,
+        "worth": _worth_facts(outcome.worth),
+        "missing_follow_up": [_facts(r) for r in outcome.follow_up.rows],
+        "posterior": _posterior_facts(outcome.posterior, 0.0),
     }
+
+
+def _worth_facts(w: Any) -> dict[str, Any] | None:
+    """The change taken apart; percentages of the geometric mean where ``percent`` is true."""
+    if w is None:
+        return None
+    return {
+        "percent": w.percent,
+        "observed": _facts(w.observed),
+        "regression": _facts(w.regression),
+        "after_regression": _facts(w.after_regression),
+        "background": _facts(w.background),
+        "background_from": w.comparator.id if w.comparator else None,
+        "left": _facts(w.left),
+        "probability_of_improvement_by_the_cells": w.better,
+        "offset_t_p": w.pvalue("offset_t"),
+        "offset_signed_rank_p": w.pvalue("offset_signed_rank"),
+        "mee_chua_p": w.pvalue("mee_chua"),
+        "tipping_rho": w.tipping.rho if w.tipping else None,
+        "notes": list(w.notes),
+    }
+
+
+def _responder_facts(outcome: Any) -> dict[str, Any]:
+    r, a = outcome.responders, outcome.anyway
+    return {
+        "id": outcome.analysis.id,
+        "method": outcome.analysis.method,
+        "baseline": outcome.baseline.label,
+        "primary_baseline": outcome.primary_baseline,
+        "responders": len(r.responders),
+        "known": r.known,
+        "unknown": len(r.unknown),
+        "interval": _facts(r.interval),
+        "p": outcome.pvalue,
+        "expected_untreated": a.untreated.expected if a.untreated else None,
+        "untreated_p": a.untreated.pvalue if a.untreated else None,
+        "reference_p": a.reference.pvalue if a.reference else None,
+        "posterior": _posterior_facts(a.posterior, None),
+        "exceeds_earlier_arms": a.exceeds,
+        "go": [{"probability": p, "met": met} for p, met in a.go],
+        "notes": list(a.notes),
+    }
+
+
+def _finding_facts(outcome: Any) -> dict[str, Any]:
+    f = outcome.found
+    return {
+        "id": outcome.analysis.id,
+        "baseline": outcome.baseline.label,
+        "primary_baseline": outcome.primary_baseline,
+        "both": f.both,
+        "lost": f.lost,
+        "gained": f.gained,
+        "neither": f.neither,
+        "unknown": len(f.unknown),
+        "p": outcome.pvalue,
+        "difference": _facts(f.difference),
+    }
+
+
+def _posterior_facts(p: Any, at: float | None) -> dict[str, Any] | None:
+    if p is None:
+        return None
+    facts = {
+        "estimate": p.estimate,
+        "lower": p.lower,
+        "upper": p.upper,
+        "level": p.level,
+        "prior": p.prior,
+    }
+    return facts if at is None else {**facts, "probability_below_0": p.probability_below(at)}
+
+
+def _left_text(worth: dict[str, Any] | None, decimals: int) -> str:
+    """The change less regression to the mean and background, with its interval."""
+    from onearm.report.numbers import interval, number
+
+    if worth is None or worth["left"] is None:
+        return "not known"
+    left, d = worth["left"], 0 if worth["percent"] else decimals
+    sign = " %" if worth["percent"] else ""
+    shown = interval(left["lower"], left["upper"], d)
+    return f"{number(left['estimate'], d)}{sign} ({shown})"
 
 
 def _summary_text(summary: dict[str, Any]) -> str:
     from onearm.report.numbers import mean_sd, p_value
 
-    rows = [["", "n", "before", "after", "exact P", "as published"]]
+    rows = [["", "n", "before", "after", "exact P", "as published", "left for the cells"]]
     for a in summary["analyses"]:
         if not a["primary_baseline"]:
             continue
@@ -614,6 +713,7 @@ def _summary_text(summary: dict[str, Any]) -> str:
                 mean_sd(a["after"]["mean"], a["after"]["sd"], d),
                 exact,
                 p_value(a["published_p"]) if a["published_p"] is not None else "",
+                _left_text(a["worth"], d),
             ]
         )
     rows[0][4] = "P"

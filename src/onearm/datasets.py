@@ -52,7 +52,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Pair:
-    """Before and after of one subject under one baseline rule; a side that is not known is None."""
+    """Before and after of one subject under one baseline rule; a side that is not known is None.
+
+    ``readings`` is the number of values whose mean ``before`` is.
+    """
 
     subject: str
     before: float | None
@@ -61,6 +64,7 @@ class Pair:
     after_on: date | None
     before_seqs: tuple[int, ...]
     after_seqs: tuple[int, ...]
+    readings: int = 1
 
     @property
     def change(self) -> float | None:
@@ -217,6 +221,7 @@ class Datasets:
             after.date if after else None,
             tuple(sorted({s for v in base for s in v.seqs})),
             after.seqs if after else (),
+            len(base),
         )
 
     # -- frames -----------------------------------------------------------------------------------

@@ -2,20 +2,27 @@
 
 from onearm.analysis.background import Chance, chance_without_effect, chances
 from onearm.analysis.comparison import BeforeAfter, before_after, differences
+from onearm.analysis.course import Course
+from onearm.analysis.multiplicity import Judged
 from onearm.analysis.outcomes import Outcome, run_analyses
 from onearm.analysis.published import PublishedCheck, resolve, round_half_up
 from onearm.analysis.renal import RenalRow
 from onearm.analysis.responders import Responders
 from onearm.analysis.results import Results, deviations, run
+from onearm.analysis.worth import Line, Worth
 
 __all__ = [
     "BeforeAfter",
     "Chance",
+    "Course",
+    "Judged",
+    "Line",
     "Outcome",
     "PublishedCheck",
     "RenalRow",
     "Responders",
     "Results",
+    "Worth",
     "before_after",
     "chance_without_effect",
     "chances",

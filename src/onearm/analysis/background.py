@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from zlib import crc32
@@ -9,7 +10,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from onearm.analysis.course import Course
 from onearm.datasets import Datasets
+from onearm.stats.regression_to_mean import NaturalHistory
 from onearm.study import Comparator
 
 Changes = NDArray[np.float64]
@@ -20,11 +23,16 @@ class Chance:
     """How often a trial like this is 'significant' when the cells do nothing.
 
     ``t`` and ``signed_rank`` are the shares of trials with two-sided P < 0.05 by the paired t test and the exact
-    signed-rank test when patients change only as an untreated or standard-care group did; ``error`` is the
-    Monte Carlo standard error of the larger share.
+    signed-rank test when patients change only as ``text`` says, by ``change`` on average (None: not one number);
+    ``error`` is the Monte Carlo standard error of the larger share.
     """
 
-    comparator: Comparator
+    id: str
+    measure: str
+    text: str
+    change: float
+    sd: float
+    citation: str
     n: int
     t: float
     signed_rank: float
@@ -37,10 +45,56 @@ def chance_without_effect(
 ) -> Chance:
     """Simulate trials of ``n`` patients whose change is normal with a comparator's mean and SD."""
     change = rng.normal(comparator.change, comparator.sd, size=(trials, n))
-    share_t = float(np.mean(_significant_t(change)))
-    share_w = float(np.mean(_significant_signed_rank(change)))
-    worst = max(share_t, share_w)
-    return Chance(comparator, n, share_t, share_w, sqrt(worst * (1 - worst) / trials), trials)
+    c = comparator
+    return _chance(c.id, c.measure, c.text, c.change, c.sd, c.citation, change)
+
+
+def chance_of_regression(
+    course: Course, before: Sequence[float], rng: np.random.Generator, *, trials: int = 20_000
+) -> Chance:
+    """Simulate trials of these very patients, untreated: regression to the mean alone moves them.
+
+    Each patient keeps the value before; the value after is drawn from the natural history given that value, and
+    from what is not known of its mean and rho where they are uncertain (rho kept within 0 and 1).
+    """
+    history, n = course.history, len(before)
+    x = np.array([course.scaled(b) for b in before])
+    mean, rho = _drawn(history, trials, rng)
+    spread = history.sd * np.sqrt(1 - rho**2)
+    after = mean + rho * (x - mean) + spread * rng.normal(size=(trials, n))
+    change = np.exp(after) - np.array(before) if course.log else after - x
+    return _chance(
+        f"{course.stated.measure}.regression",
+        course.stated.measure,
+        "regression to the mean alone, from these patients' values before",
+        float(change.mean()),
+        float(change.std()),
+        course.stated.citation,
+        change,
+    )
+
+
+def _drawn(
+    history: NaturalHistory, trials: int, rng: np.random.Generator
+) -> tuple[Changes, Changes]:
+    """A mean and a rho for each trial, as a column."""
+    noise = rng.normal(size=(2, trials, 1))
+    both = history.mean_se * history.rho_se
+    shared = history.covariance / both if both else 0.0
+    rho = history.rho + history.rho_se * noise[0]
+    own = shared * noise[0] + sqrt(max(0.0, 1 - shared**2)) * noise[1]
+    return history.mean + history.mean_se * own, np.clip(rho, 0.0, 0.999)
+
+
+def _chance(
+    id: str, measure: str, text: str, mean: float, sd: float, citation: str, change: Changes
+) -> Chance:
+    trials, n = change.shape
+    t = float(np.mean(_significant_t(change)))
+    ranks = float(np.mean(_significant_signed_rank(change)))
+    worst = max(t, ranks)
+    error = sqrt(worst * (1 - worst) / trials)
+    return Chance(id, measure, text, mean, sd, citation, n, t, ranks, error, trials)
 
 
 def _significant_t(change: Changes) -> NDArray[np.bool_]:
@@ -64,10 +118,24 @@ def _significant_signed_rank(change: Changes) -> NDArray[np.bool_]:
     return np.asarray(2 * lower[smaller] < 0.05)
 
 
-def chances(data: Datasets, measure: str, n: int) -> tuple[Chance, ...]:
-    """:func:`chance_without_effect` for every comparator of a measure, each with its own random stream."""
-    return tuple(
-        chance_without_effect(c, n, np.random.default_rng([data.study.seed, crc32(c.id.encode())]))
+def chances(
+    data: Datasets, measure: str, before: Sequence[float], course: Course | None
+) -> tuple[Chance, ...]:
+    """Regression to the mean alone, then every comparator of a measure, each with its own random stream.
+
+    ``before`` are the values of the complete pairs; fewer than two make no trial.
+    """
+
+    def stream(id: str) -> np.random.Generator:
+        return np.random.default_rng([data.study.seed, crc32(id.encode())])
+
+    if len(before) < 2:
+        return ()
+    found = [
+        chance_without_effect(c, len(before), stream(c.id))
         for c in data.study.comparators
-        if c.measure == measure and n >= 2
-    )
+        if c.measure == measure
+    ]
+    if course is None or (course.log and min(before) <= 0):
+        return tuple(found)
+    return (chance_of_regression(course, before, stream(f"{measure}.regression")), *found)

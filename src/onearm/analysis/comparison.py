@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal, TypeVar
 
+from onearm.datasets import Pair
 from onearm.stats import (
     Description,
     Effect,
@@ -156,6 +157,13 @@ def differences(before: Sequence[float], after: Sequence[float]) -> list[float]:
     from decimal import Decimal
 
     return [float(Decimal(repr(a)) - Decimal(repr(b))) for b, a in zip(before, after, strict=True)]
+
+
+def complete(pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
+    """Before and after of the complete pairs."""
+    both = [(p.before, p.after) for p in pairs]
+    known = [(b, a) for b, a in both if b is not None and a is not None]
+    return [b for b, _ in known], [a for _, a in known]
 
 
 def _known(value: float | None) -> bool:

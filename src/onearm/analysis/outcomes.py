@@ -3,35 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from zlib import crc32
 
-from onearm.analysis.comparison import BeforeAfter, before_after
+import numpy as np
+
+from onearm.analysis.comparison import BeforeAfter, before_after, complete, differences
+from onearm.analysis.course import untreated_course
+from onearm.analysis.follow_up import FollowUp, follow_up
 from onearm.analysis.renal import RenalRow, renal_rows
-from onearm.analysis.responders import Responders, find_responders
+from onearm.analysis.responders import (
+    Anyway,
+    Found,
+    Responders,
+    find_change_of,
+    find_responders,
+    responders_anyway,
+)
+from onearm.analysis.worth import Sides, Worth, worth
 from onearm.datasets import Datasets, Pair, measure_unit
-from onearm.stats import paired_t, signed_rank
+from onearm.stats import (
+    geometric_mean_ratio,
+    paired_t,
+    sign_flip,
+    sign_test,
+    signed_rank,
+)
+from onearm.stats.bayes import Posterior, normal_posterior
 from onearm.study import Analysis, BaselineRule, Measure, PublishedTest
+from onearm.study.values import CHANGES
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One analysis under one baseline rule.
+    """One analysis under one baseline rule; the parts that its method does not have are None or empty.
 
-    ``pvalue`` is the P of the analysis's own method (exact by default) and ``published`` that of the variant
-    which the study file says a paper used; both None where the method has no test. ``unit`` is the measure's.
+    Attributes
+    ----------
+    analysis, baseline, primary_baseline
+        The study file's analysis and the baseline rule, and whether that is the primary one.
+    measure, unit
+        The measure and its unit; None and empty for renal response.
+    pairs
+        Before and after of every treated subject.
+    comparison
+        Description, tests, intervals and effect sizes of the change.
+    worth
+        The change taken apart: regression to the mean, background, what is left.
+    follow_up
+        What the result would be if those with missing follow-up had done this or that.
+    responders, anyway
+        Responders, and how many would have responded without the cells.
+    found
+        A finding before and after, for McNemar's test.
+    posterior
+        The posterior of the mean change, for ``normal_posterior``.
+    renal
+        Renal response by each definition.
+    pvalue, published
+        P of the analysis's own method (exact by default), and of the variant which the study file says a paper
+        used; None where the method has no test or the data allow none.
     """
 
     analysis: Analysis
-    measure: Measure | None
-    unit: str
     baseline: BaselineRule
     primary_baseline: bool
-    pairs: tuple[Pair, ...]
-    comparison: BeforeAfter | None
-    responders: Responders | None
-    renal: tuple[RenalRow, ...]
-    pvalue: float | None
-    published: float | None
+    measure: Measure | None = None
+    unit: str = ""
+    pairs: tuple[Pair, ...] = ()
+    comparison: BeforeAfter | None = None
+    worth: Worth | None = None
+    follow_up: FollowUp | None = None
+    responders: Responders | None = None
+    anyway: Anyway | None = None
+    found: Found | None = None
+    posterior: Posterior | None = None
+    renal: tuple[RenalRow, ...] = ()
+    pvalue: float | None = None
+    published: float | None = None
 
     @property
     def id(self) -> str:
@@ -54,77 +103,127 @@ def run_analyses(data: Datasets) -> tuple[Outcome, ...]:
     )
 
 
-def _paired(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
-    assert analysis.measure is not None
-    measure = data.study.measure(analysis.measure)
-    pairs = data.pairs(measure.id, analysis.at, rule)
+def _change(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
+    """A change from before to after: its test, its interval, and what it is worth."""
+    outcome = _of_measure(data, analysis, rule)
+    measure, pairs = outcome.measure, outcome.pairs
+    assert measure is not None
+    before, after = complete(pairs)
     comparison = before_after(
         [p.before for p in pairs],
         [p.after for p in pairs],
         conf_level=analysis.conf_level,
         zeros=analysis.zeros,
-        log=measure.scale == "log",
+        log=measure.scale == "log" or analysis.method == "geometric_mean_ratio",
         better=measure.better or "lower",
     )
-    change = [p.change for p in pairs if p.change is not None]
+    weighed = worth(data, analysis, pairs, whole=outcome.primary_baseline)
+    seed, stream = data.study.seed, crc32(analysis.id.encode())
+    rng = np.random.default_rng([seed, stream])
     published = analysis.published
-    return Outcome(
-        analysis,
-        measure,
-        measure_unit(data.records, measure),
-        rule,
-        rule == data.study.baseline.primary,
-        pairs,
-        comparison,
-        None,
-        (),
-        variant_pvalue(change, analysis),
-        variant_pvalue(change, published) if published else None,
+    return replace(
+        outcome,
+        comparison=comparison,
+        worth=weighed,
+        follow_up=follow_up(
+            analysis, measure, pairs, weighed, np.random.default_rng([seed, stream, 1])
+        ),
+        posterior=_posterior(analysis, before, after),
+        pvalue=_pvalue(analysis, (before, after), weighed, rng),
+        published=change_pvalue((before, after), published, rng) if published else None,
     )
 
 
-def variant_pvalue(change: Sequence[float], test: Analysis | PublishedTest) -> float | None:
-    """The P of a named variant of a test; None when the method has no test or the data allow none."""
-    side = test.alternative
+def _of_measure(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
+    assert analysis.measure is not None
+    measure = data.study.measure(analysis.measure)
+    return Outcome(
+        analysis,
+        rule,
+        rule == data.study.baseline.primary,
+        measure,
+        measure_unit(data.records, measure),
+        data.pairs(measure.id, analysis.at, rule),
+    )
+
+
+def _posterior(
+    analysis: Analysis, before: Sequence[float], after: Sequence[float]
+) -> Posterior | None:
+    if analysis.method != "normal_posterior":
+        return None
     try:
-        if test.method == "paired_t":
-            return paired_t(change, alternative=side).pvalue
-        if test.method == "signed_rank":
-            return signed_rank(change, zeros=test.zeros, alternative=side).pvalue
-        if test.method == "signed_rank_normal":
-            return signed_rank(
-                change,
-                zeros=test.zeros,
-                alternative=side,
-                method="normal",
-                correction=test.correction,
-            ).pvalue
+        return normal_posterior(differences(before, after), level=analysis.conf_level)
+    except ValueError:
+        return None  # fewer than two changes, or all the same: the comparison's notes say so
+
+
+def _pvalue(
+    analysis: Analysis, sides: Sides, weighed: Worth | None, rng: np.random.Generator
+) -> float | None:
+    if analysis.method in ("offset_t", "offset_signed_rank", "mee_chua"):
+        return weighed.pvalue(analysis.method) if weighed else None
+    return change_pvalue(sides, analysis, rng)
+
+
+def change_pvalue(
+    sides: Sides, test: Analysis | PublishedTest, rng: np.random.Generator
+) -> float | None:
+    """The P of a named test of complete pairs; None when the method has no test or the data allow none."""
+    before, after = sides
+    change, side = differences(before, after), test.alternative
+    try:
+        match test.method:
+            case "paired_t":
+                return paired_t(change, alternative=side).pvalue
+            case "geometric_mean_ratio":
+                return geometric_mean_ratio(before, after, alternative=side).pvalue
+            case "signed_rank":
+                return signed_rank(change, zeros=test.zeros, alternative=side).pvalue
+            case "signed_rank_normal":
+                return signed_rank(
+                    change,
+                    zeros=test.zeros,
+                    alternative=side,
+                    method="normal",
+                    correction=test.correction,
+                ).pvalue
+            case "sign_flip":
+                return sign_flip(change, alternative=side, rng=rng).pvalue
+            case "sign_test":
+                return sign_test(change, alternative=side).pvalue
     except ValueError:
         return None
     return None
 
 
 def _responder(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
+    """Who responds, and how many would have responded without the cells."""
+    outcome = _of_measure(data, analysis, rule)
     assert analysis.measure is not None and analysis.response is not None
-    measure = data.study.measure(analysis.measure)
-    pairs = data.pairs(measure.id, analysis.at, rule)
-    found = find_responders(analysis.response, pairs, analysis.conf_level)
-    main = rule == data.study.baseline.primary
-    unit = measure_unit(data.records, measure)
-    return Outcome(analysis, measure, unit, rule, main, pairs, None, found, (), None, None)
+    found = find_responders(analysis.response, outcome.pairs, analysis.conf_level)
+    course, _ = untreated_course(data, analysis.measure)
+    anyway = responders_anyway(analysis, found, outcome.pairs, course)
+    tests = {"binomial": anyway.reference, "poisson_binomial": anyway.untreated}
+    test = tests.get(analysis.method)
+    return replace(outcome, responders=found, anyway=anyway, pvalue=test.pvalue if test else None)
+
+
+def _mcnemar(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
+    """A finding before and after."""
+    outcome = _of_measure(data, analysis, rule)
+    found = find_change_of(analysis, outcome.pairs)
+    return replace(outcome, found=found, pvalue=found.test.pvalue if found.difference else None)
 
 
 def _renal_response(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
     rows = renal_rows(data, analysis, rule)
-    main = rule == data.study.baseline.primary
-    return Outcome(analysis, None, "", rule, main, (), None, None, rows, None, None)
+    return Outcome(analysis, rule, rule == data.study.baseline.primary, renal=rows)
 
 
 METHODS = {
-    "descriptive": _paired,
-    "paired_t": _paired,
-    "signed_rank": _paired,
-    "signed_rank_normal": _paired,
-    "responders": _responder,
+    **dict.fromkeys(CHANGES, _change),
+    **dict.fromkeys(("responders", "binomial", "poisson_binomial", "beta_binomial"), _responder),
+    "mcnemar": _mcnemar,
     "renal_response": _renal_response,
 }

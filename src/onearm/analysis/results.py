@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from onearm.analysis.background import Chance, chances
+from onearm.analysis.comparison import complete
+from onearm.analysis.course import untreated_course
+from onearm.analysis.multiplicity import Judged, judge
 from onearm.analysis.outcomes import Outcome, run_analyses
 from onearm.analysis.published import PublishedCheck, published_checks
 from onearm.checks import check_records, visit_states
@@ -44,6 +47,7 @@ class Results:
     deviations: tuple[Deviation, ...]
     problems: tuple[Problem, ...]
     chances: dict[str, tuple[Chance, ...]]
+    judged: tuple[Judged, ...]
     published: tuple[PublishedCheck, ...]
 
     @property
@@ -65,10 +69,6 @@ def run(records: Records) -> Results:
     data = Datasets(records)
     outcomes = run_analyses(data)
     infusions = exposures(records)
-    tested: dict[str, int] = {}
-    for o in outcomes:
-        if o.measure and o.comparison and o.primary_baseline:
-            tested.setdefault(o.measure.id, o.comparison.n)
     partial = Results(
         data,
         outcomes,
@@ -80,10 +80,21 @@ def run(records: Records) -> Results:
         stopping_states(records),
         deviations(records, infusions),
         tuple(check_records(records)),
-        {m: chances(data, m, n) for m, n in tested.items()},
+        _chances(data, outcomes),
+        judge(records.study.multiplicity, outcomes),
         (),
     )
     return replace(partial, published=published_checks(partial))
+
+
+def _chances(data: Datasets, outcomes: Sequence[Outcome]) -> dict[str, tuple[Chance, ...]]:
+    """The chance of a false success for each measure, from the complete pairs of its first analysis."""
+    found: dict[str, tuple[Chance, ...]] = {}
+    for o in outcomes:
+        if o.measure and o.comparison and o.primary_baseline and o.measure.id not in found:
+            course, _ = untreated_course(data, o.measure.id)
+            found[o.measure.id] = chances(data, o.measure.id, complete(o.pairs)[0], course)
+    return found
 
 
 def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviation, ...]:

@@ -7,16 +7,19 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
+from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onearm import __version__
-from onearm.analysis import Outcome, Results, run
+from onearm.analysis import Chance, Outcome, Results, run
 from onearm.checks import disposition, enrolled
+from onearm.dates import study_day
 from onearm.ledger import Entry, Snapshot
 from onearm.records import Datum, Records
-from onearm.report import figures, tables
+from onearm.report import figures, tables, weighing
 from onearm.report.drawing import Draw, here
 from onearm.report.numbers import (
     DASH,
@@ -29,9 +32,19 @@ from onearm.report.numbers import (
     unit_text,
 )
 from onearm.report.tables import Cell, Columns, Table, entry_links, row
-from onearm.stats import HodgesLehmann, PairedT, describe
+from onearm.report.untreated import (
+    MOST_PANELS,
+    Panel,
+    Panels,
+    left_over,
+    panels_in_words,
+    untreated_panels,
+)
+from onearm.stats import describe
+from onearm.stats.regression_to_mean import untreated
 from onearm.study import Study
-from onearm.study.phrases import dose_words
+from onearm.study.phrases import dose_words, multiplicity_words
+from onearm.study.values import NEEDS_UNTREATED
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -66,6 +79,19 @@ class Endpoint:
     table: Table
     figure: str
     caption: str
+    band: str = ""
+    band_caption: str = ""
+    follow_up: Table | None = None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One endpoint taken apart: what is left for the cells, as figure and table."""
+
+    title: str
+    figure: str
+    caption: str
+    table: Table
 
 
 def render_report(study: Study, snapshot: Snapshot, history: Sequence[Entry]) -> str:
@@ -104,6 +130,7 @@ def render_results(results: Results, history: Sequence[Entry], draw: Draw = here
         flow=figures.flow(flow_boxes(results)),
         sources=_sources(results),
         ledger=_ledger_rows(history),
+        weighed=_weighed(results),
         endpoints=_endpoints(results, drawn),  # last: the figures may be drawn meanwhile
         entries=len(history),
         versions=Counter(e.study_hash for e in history),
@@ -232,7 +259,7 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
     assert c is not None and m is not None
     href, d = f"#from-{outcome.id}", m.decimals
     unit = unit_text(outcome.unit) if outcome.unit != "points" else ""
-    words, effect = _effect_of(outcome)
+    effect = _effect_of(outcome)
     if not c.n:
         return [Span(f"{m.label}: "), Span("no complete pair", href), Span(" yet. ")]
     spans = [
@@ -242,13 +269,16 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
         Span(mean_sd(c.after.mean, c.after.sd, d), href),
         Span(" after (n = "),
         Span(str(c.n), href),
-        Span(f"; {words} "),
-        Span(number(effect.estimate if effect else None, d), href),
+        Span(f"; {effect.words if effect else 'change'} "),
+        Span(number(effect.estimate, effect.decimals) if effect else DASH, href),
         Span(f", {100 * outcome.analysis.conf_level:g} % interval "),
-        Span(interval(effect.lower, effect.upper, d) if effect else DASH, href),
-        Span(f"; {_method_words(outcome)} "),
-        Span(p_clause(outcome.pvalue), href),
+        Span(interval(effect.lower, effect.upper, effect.decimals) if effect else DASH, href),
     ]
+    if _method_words(outcome):
+        spans += [
+            Span(f"; {_method_words(outcome)} "),
+            Span(p_clause(outcome.pvalue) if outcome.pvalue is not None else "without a P", href),
+        ]
     published = outcome.analysis.published
     own = tables.variant_words(outcome.analysis)
     if published is not None and tables.variant_words(published) != own:
@@ -259,21 +289,63 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
     return [*spans, Span("). ")]
 
 
-def _effect_of(outcome: Outcome) -> tuple[str, PairedT | HodgesLehmann | None]:
-    """The estimate whose interval belongs to the analysis's own test."""
-    c = outcome.comparison
-    assert c is not None
-    if outcome.analysis.method == "paired_t":
-        return "mean change", c.t
-    return "Hodges-Lehmann shift", c.shift
+@dataclass(frozen=True)
+class Effect:
+    """The estimate whose interval belongs to an analysis's own test, as it is shown."""
+
+    words: str
+    estimate: float
+    lower: float
+    upper: float
+    decimals: int
+    neutral: float = 0.0
+
+
+def _effect_of(outcome: Outcome) -> Effect | None:
+    """The estimate whose interval belongs to the analysis's own test; None where it could not be computed."""
+    c, w, m, method = outcome.comparison, outcome.worth, outcome.measure, outcome.analysis.method
+    assert c is not None and m is not None
+    if method in NEEDS_UNTREATED:
+        tests = (
+            {"offset_t": w.offset, "offset_signed_rank": w.exact, "mee_chua": w.mee_chua}
+            if w
+            else {}
+        )
+        found = tests.get(method)
+        if found is None or w is None:
+            return None
+        if not w.percent:
+            words = "change less regression to the mean"
+            return Effect(words, found.estimate, found.lower, found.upper, m.decimals)
+        middle, low, high = (exp(min(x, 700.0)) for x in (found.estimate, found.lower, found.upper))
+        words = "ratio to what regression to the mean leads to expect"
+        return Effect(words, middle, low, high, 2, 1.0)
+    if method == "geometric_mean_ratio":
+        r = c.ratio
+        return (
+            Effect("ratio of geometric means", r.estimate, r.lower, r.upper, 2, 1.0) if r else None
+        )
+    if method == "normal_posterior":
+        p = outcome.posterior
+        return (
+            Effect("posterior median change", p.estimate, p.lower, p.upper, m.decimals)
+            if p
+            else None
+        )
+    if method in ("paired_t", "sign_flip"):
+        return (
+            Effect("mean change", c.t.estimate, c.t.lower, c.t.upper, m.decimals) if c.t else None
+        )
+    h = c.shift
+    return Effect("Hodges-Lehmann shift", h.estimate, h.lower, h.upper, m.decimals) if h else None
 
 
 def _method_words(outcome: Outcome) -> str:
-    return {
+    special = {
         "signed_rank": "exact signed rank",
         "signed_rank_normal": "signed rank, normal approximation,",
-        "paired_t": "paired t",
-    }.get(outcome.analysis.method, "")
+    }
+    return special.get(outcome.analysis.method) or tables.variant_words(outcome.analysis)
 
 
 def _safety_sentence(results: Results) -> list[Span]:
@@ -327,24 +399,38 @@ def _verdict(results: Results, outcome: Outcome) -> list[Span]:
     assert c is not None and m is not None
     href, at = f"#from-{outcome.id}", results.study.visit(outcome.analysis.at).label
     if p is None:
-        return [Span(f"{m.label}: no test could be made of "), Span(_pairs(c.n), href), Span(". ")]
+        return _untested(outcome)
+    effect = _effect_of(outcome)
     # The direction is that of the test: ranks and means can point to different sides.
-    middle = (
-        c.shift.estimate if c.shift and outcome.analysis.method != "paired_t" else c.change.mean
-    )
-    way = "lower" if (middle or 0.0) < 0 else "higher"
+    middle, neutral = (effect.estimate, effect.neutral) if effect else (c.change.mean or 0.0, 0.0)
+    way = "lower" if middle < neutral else "higher"
+    beyond = "than regression to the mean leads to expect"
+    than = beyond if outcome.analysis.method in NEEDS_UNTREATED else "than at baseline"
     if p < 1 - outcome.analysis.conf_level:
-        words = f"{m.label} was {way} {at} than at baseline ("
+        words = f"{m.label} was {way} {at} {than} ("
         return [Span(words), Span(p_clause(p), href), Span("). ")]
-    noun, effect = _effect_of(outcome)
-    reach = interval(effect.lower, effect.upper, m.decimals) if effect else DASH
+    reach = interval(effect.lower, effect.upper, effect.decimals) if effect else DASH
+    noun = effect.words if effect else "change"
     return [
         Span(f"{m.label} did not change clearly ("),
         Span(p_clause(p), href),
-        Span("; a mean change of " if noun == "mean change" else "; a shift of "),
+        Span("; a shift of " if noun == "Hodges-Lehmann shift" else f"; a {noun} of "),
         Span(reach, href),
         Span(" is compatible with the data). "),
     ]
+
+
+def _untested(outcome: Outcome) -> list[Span]:
+    """The conclusion where there is no P: the posterior, or why there is none."""
+    c, m = outcome.comparison, outcome.measure
+    assert c is not None and m is not None
+    href = f"#from-{outcome.id}"
+    if outcome.posterior is not None:
+        words = tables.posterior_words(outcome)
+        return [Span(f"{m.label}: posterior of the mean change "), Span(words, href), Span(". ")]
+    if not tables.variant_words(outcome.analysis):
+        return [Span(f"{m.label}: described, not tested, in "), Span(_pairs(c.n), href), Span(". ")]
+    return [Span(f"{m.label}: no test could be made of "), Span(_pairs(c.n), href), Span(". ")]
 
 
 def _pairs(n: int) -> str:
@@ -367,15 +453,23 @@ def caution(results: Results) -> list[Span]:
         text = " to ".join(dict.fromkeys(percent(s, 0) for s in (shares[0], shares[-1])))
         spans += [
             Span(
-                f"If {results.study.measure(measure).label} changed only as in comparable patients without the "
+                f"If {results.study.measure(measure).label} changed only {_without_cells(found)}, "
             ),
-            Span("cells, "),
             Span(text, tables.CHANCE),
             Span(" of trials of "),
             Span(str(found[0].n), tables.CHANCE),
             Span(" patients would be “significant” by the exact signed-rank test."),
         ]
     return spans
+
+
+def _without_cells(chances: Sequence[Chance]) -> str:
+    """What moves patients in the simulated trials without an effect."""
+    regression = any(c.id.endswith(".regression") for c in chances)
+    others = any(not c.id.endswith(".regression") for c in chances)
+    parts = ["by regression to the mean"] * regression
+    parts += ["as in comparable patients without the cells"] * others
+    return " or ".join(parts)
 
 
 # -- flow -----------------------------------------------------------------------------------------
@@ -458,6 +552,12 @@ def _tables(results: Results) -> dict[str, Table | None]:
         "deviations": tables.deviations_table(results.deviations) if results.deviations else None,
         "problems": tables.problems_table([p for p in results.problems if p.id != "visit.window"]),
         "chance": tables.chance_table(results) if any(results.chances.values()) else None,
+        "anyway": weighing.anyway_table([o for o in responders if o.primary_baseline]),
+        "unweighed": weighing.unweighed_table(weighing.weighed(results)[1]),
+        "found": weighing.found_table([o for o in results.outcomes if o.found]),
+        "multiplicity": weighing.multiplicity_table(results.judged, multiplicity_words(plan))
+        if (plan := results.study.multiplicity)
+        else None,
     }
     return {n: t if t is not None and t.rows else None for n, t in chosen.items()}
 
@@ -485,14 +585,98 @@ def _endpoints(results: Results, drawn: dict[str, Callable[[], str]]) -> list[En
             continue
         figure = drawn[analysis.id]() if analysis.id in drawn else ""
         log = trajectories(results, first).log
+        band, band_caption = _band(results, first) if figure else ("", "")
         caption = (
             f"{first.measure.label}. Solid blue: better; dashed orange: worse; dotted grey: unchanged. Diamonds: "
             "mean with 95 % interval (t)" + (", geometric on the log scale." if log else ".")
         )
+        table = tables.change_table(outcomes, results.chances.get(first.measure.id, ()))
+        missing = weighing.follow_up_table(first)
         found.append(
-            Endpoint(analysis.title, analysis.role, tables.change_table(outcomes), figure, caption)
+            Endpoint(
+                analysis.title, analysis.role, table, figure, caption, band, band_caption, missing
+            )
         )
     return found
+
+
+def _weighed(results: Results) -> list[Weighed]:
+    """What is left for the cells, endpoint by endpoint."""
+    found = []
+    for o in weighing.weighed(results)[0]:
+        assert o.measure is not None
+        unit, decimals = weighing.worth_unit(o), weighing.worth_decimals(o)
+        drawn = left_over(weighing.bars(o), unit, decimals, o.measure.better or "lower")
+        caption = (
+            f"{o.measure.label}, change{f' in {unit}' if unit else ''} with "
+            f"{100 * o.analysis.conf_level:g} % intervals. Grey: observed, and what would have happened anyway; "
+            "blue: the rest."
+        )
+        found.append(Weighed(o.analysis.title, drawn, caption, weighing.left_table(o)))
+    return found
+
+
+def _band(results: Results, outcome: Outcome) -> tuple[str, str]:
+    """Each patient's course over the band of an untreated patient, and its caption; empty without a course."""
+    panels = untreated_bands(results, outcome)
+    if panels is None or not panels.panels:
+        return "", ""
+    assert outcome.worth is not None and outcome.worth.course is not None
+    h, course = outcome.worth.course.history, outcome.worth.course
+    mean = f"{exp(h.mean):.3g} (geometric)" if course.log else f"{h.mean:.3g}"
+    caption = (
+        f"{panels.label} of each patient. Shaded: where 95 % of untreated patients who start there are found "
+        f"{results.study.visit(outcome.analysis.at).label}, by regression to the mean alone (patients screened: "
+        f"mean {mean}, SD {h.sd:.3g}, rho {h.rho:.3g}; {course.stated.citation}); broken line: their mean. "
+        "A full circle lies outside the band."
+    )
+    if len(panels.panels) > MOST_PANELS:
+        return "", f"{panels_in_words(panels)} More than {MOST_PANELS} patients are not drawn."
+    return untreated_panels(panels), caption
+
+
+def untreated_bands(results: Results, outcome: Outcome) -> Panels | None:
+    """The data of the figure of untreated bands; None where the untreated course is not known."""
+    if outcome.worth is None or outcome.worth.course is None or outcome.measure is None:
+        return None
+    course, measure, study = outcome.worth.course, outcome.measure, results.study
+    back = exp if course.log else float
+    panels = []
+    for pair in outcome.pairs:
+        if pair.before is None or (course.log and pair.before <= 0):
+            continue
+        band = untreated([course.scaled(pair.before)], course.history)
+        values = [
+            (v.day, v.value)
+            for v in results.data.of(measure.id, pair.subject)
+            if v.value is not None and v.day is not None and (not course.log or v.value > 0)
+        ]
+        anchor = results.data.records.anchor(pair.subject)
+
+        def day_of(when: date | None, visit: int, anchor: date | None = anchor) -> int:
+            return study_day(when, anchor) if when and anchor else visit
+
+        planned = study.visit(outcome.baseline.visit).day if outcome.baseline.visit else 1
+        panels.append(
+            Panel(
+                pair.subject,
+                tuple(d for d, _ in values),
+                tuple(v for _, v in values),
+                pair.before,
+                day_of(pair.before_on, planned),
+                pair.after,
+                day_of(pair.after_on, study.visit(outcome.analysis.at).day),
+                *(back(float(x[0])) for x in (band.expected, band.lower, band.upper)),
+            )
+        )
+    return Panels(
+        measure.label,
+        unit_text(outcome.unit),
+        course.log,
+        measure.better or "lower",
+        measure.decimals,
+        tuple(panels),
+    )
 
 
 def trajectories(results: Results, outcome: Outcome) -> figures.Trajectories:
@@ -634,8 +818,8 @@ def _chance_source(results: Results) -> Source:
     found = [c for cs in results.chances.values() for c in cs]
     rows = [
         row(
-            c.comparator.id,
-            c.comparator.measure,
+            c.id,
+            c.measure,
             f"{c.trials:,}",
             f"{c.t:.4f}",
             f"{c.signed_rank:.4f}",
@@ -644,7 +828,7 @@ def _chance_source(results: Results) -> Source:
         for c in found
     ]
     columns: Columns = (
-        ("Comparator", "l"),
+        ("Without the cells", "l"),
         ("Measure", "l"),
         ("Trials", "r"),
         ("Share, paired t", "r"),
@@ -653,8 +837,8 @@ def _chance_source(results: Results) -> Source:
     )
     statement = (
         f"Simulated, not observed. Each row has its own random stream from the study's seed "
-        f"{results.study.seed} and the comparator's id; changes are drawn from a "
-        "normal distribution with the comparator's mean and SD."
+        f"{results.study.seed} and its id; changes are drawn from a normal distribution with the comparator's mean "
+        "and SD, or, for regression to the mean, values after from the untreated course given each value before."
     )
     table = Table("rows-chance", "", columns, tuple(rows))
     return Source("from-chance", "Trials without an effect", statement, table)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from onearm.analysis import BeforeAfter, Outcome, PublishedCheck, Results
+from onearm.analysis import BeforeAfter, Chance, Outcome, PublishedCheck, Results, Worth
+from onearm.analysis import Line as WorthLine
 from onearm.eligibility import Assessment, Evidence
 from onearm.errors import Problem, UnitError
 from onearm.instruments.renal_response import DEFINITIONS
@@ -30,6 +31,7 @@ from onearm.report.numbers import (
 from onearm.safety import Deviation, EventRow
 from onearm.stats import Description, GeometricMeanRatio, Interval, describe
 from onearm.study import Analysis, Explanation, PublishedTest
+from onearm.study.values import NEEDS_UNTREATED
 
 Columns = tuple[tuple[str, Literal["l", "r", "c"]], ...]
 Tone = Literal["", "good", "bad", "open", "soft", "strong"]
@@ -311,12 +313,15 @@ def _finding_words(f: Finding) -> str:
 # -- before and after -----------------------------------------------------------------------------
 
 
-def change_table(outcomes: Sequence[Outcome]) -> Table:
-    """One endpoint before and after, a column for every baseline rule, the primary one first and marked."""
+def change_table(outcomes: Sequence[Outcome], chances: Sequence[Chance] = ()) -> Table:
+    """One endpoint before and after, a column for every baseline rule, the primary one first and marked.
+
+    ``chances`` are those of its measure: how often it would be significant without the cells.
+    """
     first = outcomes[0]
     assert first.measure is not None
     rows = []
-    for label, text_of, marked in _change_lines(first):
+    for label, text_of, marked in (*_change_lines(first), *_worth_lines(first, chances)):
         if text_of is None:
             rows.append(row(label, *[""] * len(outcomes), head=True))
             continue
@@ -391,6 +396,71 @@ def _change_lines(first: Outcome) -> list[Line]:
     ]
 
 
+def posterior_words(outcome: Outcome) -> str:
+    """The posterior of a mean change in one sentence; empty without one."""
+    p, m, analysis = outcome.posterior, outcome.measure, outcome.analysis
+    if p is None or m is None:
+        return ""
+    at = analysis.relevant if analysis.relevant is not None else 0.0
+    lower = (m.better or "lower") == "lower"
+    chance = p.probability_below(at) if lower else p.probability_above(at)
+    side = "below" if lower else "above"
+    return (
+        f"{number(p.estimate, m.decimals)} ({interval(p.lower, p.upper, m.decimals)}); "
+        f"P(mean change {side} {number(at, m.decimals)}) = {number(chance, 3)}"
+    )
+
+
+def _worth_lines(first: Outcome, chances: Sequence[Chance]) -> list[Line]:
+    """The change less regression to the mean, and how often it would be significant without the cells."""
+    assert first.measure is not None
+    level = f"{100 * first.analysis.conf_level:g} %"
+    logs = first.measure.scale == "log"
+    d = 0 if logs else first.measure.decimals
+
+    def line(label: str, text: Callable[[Worth], str]) -> Line:
+        return label, lambda o: text(o.worth) if o.worth else DASH, False
+
+    def ends(value: WorthLine | None) -> str:
+        if value is None:
+            return DASH
+        return f"{number(value.estimate, d)} ({interval(value.lower, value.upper, d)})"
+
+    def tested(label: str, method: str) -> Line:
+        own = first.analysis.method == method
+        words = f"{label} (this analysis)" if own else label
+        return words, lambda o: p_value(o.worth.pvalue(method) if o.worth else None), own
+
+    unit = ", % of the geometric mean" if logs else ""
+    lines: list[Line] = [
+        ("Less regression to the mean", None, False),
+        line(
+            f"expected change without treatment{unit}",
+            lambda w: number(w.regression.estimate if w.regression else None, d),
+        ),
+        line(f"change less that{unit} ({level} interval)", lambda w: ends(w.after_regression)),
+        tested("P, t test of what remains", "offset_t"),
+        tested("P, exact signed rank of what remains", "offset_signed_rank"),
+    ]
+    if first.analysis.method == "mee_chua":
+        lines.append(tested("P, Mee and Chua's test", "mee_chua"))
+    if chances:
+        lines.append(("Chance of P < 0.05 if the cells do nothing", None, False))
+        lines += [_chance_line(first, c) for c in chances]
+    return lines
+
+
+def _chance_line(first: Outcome, chance: Chance) -> Line:
+    t = first.analysis.method in ("paired_t", "geometric_mean_ratio", "normal_posterior")
+    share = percent(chance.t if t else chance.signed_rank, 0)
+    test = "paired t" if t else "exact signed rank"
+
+    def text(o: Outcome) -> str:
+        return share if o.primary_baseline else DASH
+
+    return f"{chance.text} ({test})", text, False
+
+
 def _p_lines(first: Outcome) -> list[Line]:
     """The analysis's own test, marked; the other tests, two-sided; last the published variant."""
     a = first.analysis
@@ -400,7 +470,7 @@ def _p_lines(first: Outcome) -> list[Line]:
         "greater": ", one-sided: higher after",
     }
     lines: list[Line] = []
-    if variant_words(a):
+    if variant_words(a) and a.method not in NEEDS_UNTREATED:
         lines.append(
             (
                 f"{variant_words(a)}{sides[a.alternative]} (this analysis)",
@@ -408,6 +478,9 @@ def _p_lines(first: Outcome) -> list[Line]:
                 True,
             )
         )
+    if a.method == "normal_posterior":
+        words = "posterior of the mean change, flat prior (this analysis)"
+        lines.append((words, lambda o: posterior_words(o) or DASH, True))
     others: list[tuple[str, str, str, Callable[[BeforeAfter], float | None]]] = [
         ("paired t", "paired_t", "", lambda c: c.t.pvalue if c.t else None),
         (_exact("pratt"), "signed_rank", "pratt", lambda c: c.pratt.pvalue if c.pratt else None),
@@ -454,7 +527,18 @@ def variant_words(test: Analysis | PublishedTest) -> str:
         )
     if test.method == "signed_rank":
         return _exact(test.zeros)
-    return "paired t" if test.method == "paired_t" else ""
+    return _TESTS.get(test.method, "")
+
+
+_TESTS = {
+    "paired_t": "paired t",
+    "geometric_mean_ratio": "t of the log ratio",
+    "sign_flip": "exact sign-flip test of the mean",
+    "sign_test": "exact sign test",
+    "offset_t": "t of the change less regression to the mean",
+    "offset_signed_rank": "exact signed rank of the change less regression to the mean",
+    "mee_chua": "Mee and Chua's test",
+}
 
 
 def _median(d: Description, decimals: int) -> str:
@@ -712,13 +796,13 @@ def chance_table(results: Results) -> Table:
     found = [c for chances in results.chances.values() for c in chances]
     rows = [
         row(
-            results.study.measure(c.comparator.measure).label,
-            c.comparator.text,
-            f"{number(c.comparator.change, 1)} ± {number(c.comparator.sd, 1)}",
+            results.study.measure(c.measure).label,
+            c.text,
+            f"{number(c.change, 1)} ± {number(c.sd, 1)}",
             Cell(str(c.n), CHANCE),
             Cell(percent(c.t, 0), CHANCE),
             Cell(percent(c.signed_rank, 0), CHANCE),
-            c.comparator.citation,
+            c.citation,
         )
         for c in found
     ]
@@ -738,8 +822,8 @@ def chance_table(results: Results) -> Table:
         ),
         tuple(rows),
         (
-            f"Simulated: {trials:,} trials a row, normal changes; Monte Carlo standard error at most "
-            f"{number(100 * error, 1)} percentage points.",
+            f"Simulated: {trials:,} trials a row, normal changes (log-normal values on a log scale); Monte Carlo "
+            f"standard error at most {number(100 * error, 1)} percentage points.",
         ),
     )
 

@@ -2,6 +2,10 @@
 
 Every function takes plain lists or numpy arrays and returns a small frozen record. Differences are
 after minus before, one per patient. Nothing here knows of studies, forms or files.
+
+Further subjects have a door of their own: :mod:`onearm.stats.regression_to_mean`,
+:mod:`onearm.stats.missing`, :mod:`onearm.stats.multiplicity`, :mod:`onearm.stats.bayes` and
+:mod:`onearm.stats.reported`.
 """
 
 from onearm.stats.describe import Description, describe
@@ -16,29 +20,42 @@ from onearm.stats.hodges_lehmann import HodgesLehmann, hodges_lehmann
 from onearm.stats.paired import (
     GeometricMeanRatio,
     McNemar,
+    PairedDifference,
     PairedT,
-    SignFlip,
     SignTest,
     geometric_mean_ratio,
     mcnemar,
+    paired_difference,
     paired_t,
-    sign_flip,
     sign_test,
 )
-from onearm.stats.proportion import Interval, blaker, clopper_pearson, jeffreys, mid_p, wilson
+from onearm.stats.proportion import (
+    BinomialTest,
+    Interval,
+    binomial_test,
+    blaker,
+    clopper_pearson,
+    jeffreys,
+    mid_p,
+    wilson,
+)
+from onearm.stats.sign_flip import SignFlip, sign_flip
 from onearm.stats.signed_rank import SignedRank, signed_rank
 
 __all__ = [
+    "BinomialTest",
     "Description",
     "Effect",
     "GeometricMeanRatio",
     "HodgesLehmann",
     "Interval",
     "McNemar",
+    "PairedDifference",
     "PairedT",
     "SignFlip",
     "SignTest",
     "SignedRank",
+    "binomial_test",
     "blaker",
     "clopper_pearson",
     "cohen_dz",
@@ -49,6 +66,7 @@ __all__ = [
     "jeffreys",
     "mcnemar",
     "mid_p",
+    "paired_difference",
     "paired_t",
     "probability_of_improvement",
     "rank_biserial",

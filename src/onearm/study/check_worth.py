@@ -112,6 +112,13 @@ def check_multiplicity(check: Check) -> None:
             f"{plan.method} takes {wanted}:",
             "take it out or correct the method",
         )
+    if not gates and "gates" in plan.model_fields_set:
+        check.add_key(
+            ("multiplicity", "gates"),
+            f"'gates' stands at method {plan.method}",
+            "it belongs to gatekeeping",
+            "take it out or correct the method",
+        )
     if not getattr(plan, wanted):
         check.add(
             ("multiplicity", "method"),

@@ -27,6 +27,7 @@ from onearm.study.values import (
     Days,
     Decimals,
     Design,
+    Gate,
     Hla,
     Id,
     ItemType,
@@ -522,13 +523,15 @@ class Multiplicity(Part):
     """How the P values of several analyses are judged together.
 
     ``analyses`` are taken together (Holm, Hochberg) or in this order (hierarchical); for
-    gatekeeping ``families`` are opened one after the other.
+    gatekeeping ``families`` are opened one after the other: when all of a family are rejected
+    (serial gates) or one of it is (parallel).
     """
 
     method: Adjustment
     alpha: Share = 0.05
     analyses: tuple[Id, ...] = ()
     families: tuple[tuple[Id, ...], ...] = ()
+    gates: Gate = "serial"
 
 
 class PublishedNumber(Part):

@@ -438,7 +438,7 @@ def multiplicity_words(plan: Multiplicity) -> str:
         "holm": "Holm",
         "hochberg": "Hochberg",
         "hierarchical": "fixed sequence",
-        "gatekeeping": "serial gatekeeping",
+        "gatekeeping": f"{plan.gates} gatekeeping",
     }
     order = ", then ".join(" and ".join(family) for family in plan.families)
     if not order:

@@ -403,6 +403,7 @@ NEEDS_UNTREATED = ("offset_t", "offset_signed_rank", "mee_chua", "poisson_binomi
 """Methods that need to know how the measure varies untreated."""
 MissingMethod = Literal["worst_case", "tipping_point", "reference_based", "multiple_imputation"]
 Adjustment = Literal["holm", "hochberg", "hierarchical", "gatekeeping"]
+Gate = Literal["serial", "parallel"]
 TestMethod = Literal["paired_t", "signed_rank", "signed_rank_normal"]
 Zeros = Literal["wilcoxon", "pratt"]
 Alternative = Literal["two-sided", "less", "greater"]

@@ -1,0 +1,366 @@
+"""What a change is worth: observed, less regression to the mean, less background, what is left for the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import exp, log, log1p, sqrt
+from statistics import NormalDist
+from typing import Literal, TypeVar
+
+from onearm.analysis.comparison import differences
+from onearm.analysis.course import Course, untreated_course
+from onearm.datasets import Datasets, Pair
+from onearm.stats import paired_t
+from onearm.stats.bayes import Belief, NormalMixture, StudentT, difference, robust
+from onearm.stats.regression_to_mean import (
+    MeanScan,
+    MeeChua,
+    OffsetTest,
+    TippingPoint,
+    mee_chua,
+    offset_test,
+    run_in_offset_test,
+    scan_mean,
+    tipping_rho,
+)
+from onearm.study import Analysis, Comparator
+
+T = TypeVar("T")
+Sides = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A change with its interval; the limits are None where there is none."""
+
+    estimate: float
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """The observed change taken apart, under one baseline rule.
+
+    Changes are in the measure's unit; for a measure on a log scale in percent of the geometric mean before.
+
+    Attributes
+    ----------
+    percent
+        Whether the lines are percentages.
+    course, missing_course
+        How the measure runs untreated, or in words why that is not known.
+    observed
+        Mean change (t interval).
+    regression, after_regression
+        The change to expect from regression to the mean alone, and what remains without it; None where
+        ``course`` is.
+    offset, exact, mee_chua
+        t test and exact signed-rank test of what remains, and Mee and Chua's test, on the scale that is analysed.
+    tipping, means
+        The rho below which nothing would remain, and the means of the screened patients for which an effect stands.
+    comparator, background
+        The external arm taken off, and its change less its own regression to the mean (``own_regression``, None
+        where that arm's value before is not stated).
+    left
+        What is left; None where neither part could be taken off.
+    better
+        Probability that what is left is an improvement.
+    at_rho
+        rho, change after regression and what is left, at the ends of the range that the study file shows.
+    notes
+        What a reader must know, in words.
+    """
+
+    percent: bool
+    course: Course | None
+    missing_course: str
+    observed: Line
+    regression: Line | None
+    after_regression: Line | None
+    offset: OffsetTest | None
+    exact: OffsetTest | None
+    mee_chua: MeeChua | None
+    tipping: TippingPoint | None
+    means: MeanScan | None
+    comparator: Comparator | None
+    background: Line | None
+    own_regression: float | None
+    left: Line | None
+    better: float | None
+    at_rho: tuple[tuple[float, Line, Line | None], ...]
+    notes: tuple[str, ...]
+
+    def pvalue(self, method: str) -> float | None:
+        """P of one of the tests that take regression to the mean off; None where it could not be made."""
+        tests = {
+            "offset_t": self.offset,
+            "offset_signed_rank": self.exact,
+            "mee_chua": self.mee_chua,
+        }
+        test = tests[method]
+        return test.pvalue if test else None
+
+
+def worth(
+    data: Datasets, analysis: Analysis, pairs: Sequence[Pair], *, whole: bool = True
+) -> Worth | None:
+    """Take the change of the complete pairs apart; None below two pairs, or when their changes do not vary.
+
+    Without ``whole`` only regression to the mean is taken off: enough for a baseline rule that is not the primary.
+    """
+    assert analysis.measure is not None
+    measure = data.study.measure(analysis.measure)
+    course, why = untreated_course(data, measure.id)
+    known = [p for p in pairs if p.before is not None and p.after is not None]
+    before = [p.before for p in known if p.before is not None]
+    after = [p.after for p in known if p.after is not None]
+    logs = measure.scale == "log" and bool(known) and min(*before, *after) > 0
+    if measure.scale == "log" and not logs:
+        course, why = None, "a value of 0 or below has no logarithm"
+    scale = _Scale(logs, analysis.conf_level)
+    x, y = scale.of(before), scale.of(after)
+    try:
+        observed = paired_t(differences(x, y), conf_level=analysis.conf_level)
+    except ValueError:
+        return None
+    notes: list[str] = []
+    tests = _tests(analysis, course, known, (x, y), logs, notes)
+    comparator = _comparator(data, analysis) if whole else None
+    arm = _arm(comparator, course, logs, notes) if comparator else None
+    after_regression = _believed(tests.offset)
+    base = after_regression or StudentT(
+        observed.df, observed.estimate, observed.sd / sqrt(observed.n)
+    )
+    left = difference(base, arm.belief) if arm else after_regression
+    return Worth(
+        percent=logs,
+        course=course if tests.offset else None,
+        missing_course=why,
+        observed=scale.line(observed.estimate, observed.lower, observed.upper),
+        regression=_regression(scale, tests.offset),
+        after_regression=scale.belief(after_regression),
+        offset=tests.offset,
+        exact=tests.exact,
+        mee_chua=tests.mee_chua,
+        tipping=tests.tipping,
+        means=tests.means,
+        comparator=comparator,
+        background=scale.belief(arm.belief) if arm else None,
+        own_regression=scale.shown(arm.own) if arm and arm.own is not None else None,
+        left=scale.belief(left),
+        better=_better(left, measure.better),
+        at_rho=_at_rho(scale, course, comparator, analysis, known, (x, y)) if whole else (),
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From the scale that is analysed to the one that is shown: percent of the mean before for logarithms."""
+
+    logs: bool
+    level: float
+
+    def of(self, values: Sequence[float]) -> list[float]:
+        return [log(v) for v in values] if self.logs else list(values)
+
+    def shown(self, change: float) -> float:
+        return 100 * (exp(min(change, 700.0)) - 1) if self.logs else change
+
+    def line(self, estimate: float, lower: float, upper: float) -> Line:
+        return Line(self.shown(estimate), self.shown(lower), self.shown(upper))
+
+    def belief(self, belief: Belief | None) -> Line | None:
+        if belief is None:
+            return None
+        return self.line(belief.quantile(0.5), *belief.interval(self.level))
+
+
+@dataclass(frozen=True)
+class _Tests:
+    offset: OffsetTest | None = None
+    exact: OffsetTest | None = None
+    mee_chua: MeeChua | None = None
+    tipping: TippingPoint | None = None
+    means: MeanScan | None = None
+
+
+def _tests(
+    analysis: Analysis,
+    course: Course | None,
+    pairs: Sequence[Pair],
+    sides: Sides,
+    logs: bool,
+    notes: list[str],
+) -> _Tests:
+    """Every test that takes regression to the mean off; what cannot be computed is noted."""
+    x, y = sides
+
+    def tried(what: str, compute: Callable[[], T]) -> T | None:
+        try:
+            return compute()
+        except ValueError as error:
+            notes.append(f"{what}: {error}")
+            return None
+
+    def scan(rho: float | None) -> MeanScan | None:
+        return tried(
+            "scan of the mean",
+            lambda: scan_mean(x, y, rho=rho, conf_level=analysis.conf_level, logs=logs),
+        )
+
+    if course is None:
+        return _Tests(means=scan(None))
+    mean, offset = course.history.mean, partial(_offset, analysis, course, pairs, sides)
+    return _Tests(
+        tried("change less regression to the mean", lambda: offset("t")),
+        tried("signed rank of the change less regression", lambda: offset("signed_rank")),
+        tried(
+            "Mee and Chua's test",
+            lambda: mee_chua(
+                x, y, mean=mean, alternative=analysis.alternative, conf_level=analysis.conf_level
+            ),
+        ),
+        tried("tipping point", lambda: tipping_rho(x, y, mean=mean, logs=logs)),
+        scan(course.history.rho),
+    )
+
+
+def _offset(
+    analysis: Analysis,
+    course: Course,
+    pairs: Sequence[Pair],
+    sides: Sides,
+    method: Literal["t", "signed_rank"],
+) -> OffsetTest:
+    """The test of the change less regression to the mean, from stated numbers or the patients' own run-in.
+
+    The value before may be the mean of several readings, as many for every patient; else of one is assumed.
+    """
+    x, y = sides
+    counts = {p.readings for p in pairs}
+    if not course.readings:
+        return offset_test(
+            x,
+            y,
+            course.history,
+            method=method,
+            zeros=analysis.zeros,
+            conf_level=analysis.conf_level,
+            alternative=analysis.alternative,
+            readings=counts.pop() if len(counts) == 1 else 1,
+        )
+    both = [
+        (course.readings[p.subject], after)
+        for p, after in zip(pairs, y, strict=True)
+        if p.subject in course.readings
+    ]
+    return run_in_offset_test(
+        [first for (first, _), _ in both],
+        [second for (_, second), _ in both],
+        [after for _, after in both],
+        method=method,
+        zeros=analysis.zeros,
+        conf_level=analysis.conf_level,
+        alternative=analysis.alternative,
+    )
+
+
+def _comparator(data: Datasets, analysis: Analysis) -> Comparator | None:
+    """The external arm the analysis names, or the first of its measure."""
+    of_measure = [c for c in data.study.comparators if c.measure == analysis.measure]
+    named = [c for c in of_measure if c.id == analysis.background]
+    return next(iter(named or of_measure), None)
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """What is believed of the background change, on the scale that is analysed, and the arm's own regression."""
+
+    belief: NormalMixture
+    own: float | None
+
+
+def _arm(c: Comparator, course: Course | None, logs: bool, notes: list[str]) -> _Arm | None:
+    """The background change: the arm's, less its own regression, robust against its not speaking for these patients.
+
+    With the weight of the comparator the arm's mean is believed (Student's t, its SD being estimated from as many
+    patients as it has); with the rest, no more than one patient of it (the SD of a single change).
+    """
+    change, sd = c.change, c.sd
+    if logs:
+        if c.before is None or c.before <= 0 or c.before + c.change <= 0:
+            notes.append(
+                f"background {c.id}: a ratio needs the arm's mean before; it is not taken off"
+            )
+            return None
+        # The ratio of the arm's means; its spread by the delta method.
+        change, sd = log1p(c.change / c.before), c.sd / (c.before + c.change)
+    own = None
+    if course is not None and c.before is not None:
+        start = course.scaled(c.before)
+        own = (1 - course.history.rho) * (course.history.mean - start)
+        change -= own
+    elif course is not None:
+        notes.append(
+            f"background {c.id}: that arm's mean before is not stated, so its own regression to the mean stands in "
+            "its change and is taken off twice; what is left may be more"
+        )
+    if c.n is None or c.n < 2:
+        return _Arm(NormalMixture([1.0], [change], [sd]), own)
+    believed = StudentT(c.n - 1, change, sd / sqrt(c.n)).as_normals()
+    both = robust(believed, 1 - c.weight, (change, sd))
+    assert isinstance(both, NormalMixture)
+    return _Arm(both, own)
+
+
+def _better(left: Belief | None, better: str | None) -> float | None:
+    if left is None or better is None:
+        return None
+    return float(left.cdf(0.0) if better == "lower" else left.sf(0.0))
+
+
+def _believed(offset: OffsetTest | None) -> StudentT | None:
+    """The change less regression as Student's t; whole degrees of freedom, rounded down."""
+    if offset is None or offset.se is None or offset.df is None:
+        return None
+    return StudentT(max(1, int(offset.df)), offset.estimate, offset.se)
+
+
+def _regression(scale: _Scale, offset: OffsetTest | None) -> Line | None:
+    """The change to expect from regression alone, with limits where mean and rho are uncertain."""
+    if offset is None:
+        return None
+    if not offset.expected_se:
+        return Line(scale.shown(offset.expected))
+    reach = -NormalDist().inv_cdf((1 - scale.level) / 2) * offset.expected_se
+    return scale.line(offset.expected, offset.expected - reach, offset.expected + reach)
+
+
+def _at_rho(
+    scale: _Scale,
+    course: Course | None,
+    comparator: Comparator | None,
+    analysis: Analysis,
+    pairs: Sequence[Pair],
+    sides: Sides,
+) -> tuple[tuple[float, Line, Line | None], ...]:
+    """What remains and what is left at either end of the range of rho that the study file shows."""
+    if course is None or course.stated.rho_range is None or course.readings:
+        return ()
+    rows = []
+    for rho in course.stated.rho_range:
+        other = course.with_rho(rho)
+        try:
+            belief = _believed(_offset(analysis, other, pairs, sides, "t"))
+        except ValueError:
+            return ()
+        arm = _arm(comparator, other, scale.logs, []) if comparator else None
+        line = scale.belief(belief)
+        if belief is None or line is None:
+            return ()
+        rows.append((rho, line, scale.belief(difference(belief, arm.belief)) if arm else None))
+    return tuple(rows)
