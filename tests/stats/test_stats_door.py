@@ -15,6 +15,7 @@ MODULES = [
     "bootstrap",
     "describe",
     "differences",
+    "distributions",
     "effect_size",
     "hodges_lehmann",
     "paired",
@@ -63,3 +64,36 @@ def test_importing_the_statistics_does_not_import_scipy():
     code = "import sys, onearm.stats; print(any(m.startswith('scipy') for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_functions_called_from_outside_work_where_only_numpy_is_installed():
+    code = """
+import sys
+from importlib.abc import MetaPathFinder
+allowed = set(sys.stdlib_module_names) | {"numpy", "onearm"}
+class OnlyNumpy(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in allowed:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, OnlyNumpy())
+from onearm import stats
+from onearm.stats.paired import paired_difference
+from onearm.stats.proportion import binomial_test
+diff = [-8, -6, -4, -4, -2, -2, 0, -4, -2]
+for test in (stats.signed_rank, stats.sign_flip, stats.sign_test, stats.paired_t):
+    assert test(diff).pvalue < 0.05
+assert stats.signed_rank(diff, method="normal").pvalue < 0.05
+assert stats.hodges_lehmann(diff).lower == -6
+assert stats.mcnemar(1, 8).upper < 1
+for share in (stats.clopper_pearson, stats.wilson, stats.blaker, stats.mid_p, stats.jeffreys):
+    assert 0 < share(3, 9).lower < share(3, 9).upper < 1
+assert binomial_test(3, 9, 0.1).pvalue < 0.1
+assert paired_difference(1, 7, 21).upper < 0
+assert stats.probability_of_improvement(diff, better="lower").lower > 0.5
+stats.geometric_mean_ratio([1, 2, 3], [2, 3, 4])
+stats.describe(diff)
+stats.rank_biserial(diff)
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "done", done.stderr

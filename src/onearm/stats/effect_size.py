@@ -19,6 +19,7 @@ from onearm.stats.differences import (
     decimal_multiples,
     mean_and_sd,
 )
+from onearm.stats.distributions import beta_quantile
 from onearm.stats.paired import check_varies
 from onearm.stats.signed_rank import doubled_ranks
 
@@ -201,8 +202,6 @@ def probability_of_improvement(
     >>> probability_of_improvement([-8, -6, -4, 0], better="lower").estimate
     0.875
     """
-    from scipy.special import betaincinv
-
     check_choice("better", better, ("lower", "higher"))
     check_level(conf_level)
     multiples = decimal_multiples(as_differences(diff)).multiples
@@ -211,8 +210,8 @@ def probability_of_improvement(
     tail = (1 - conf_level) / 2
     return Effect(
         estimate=count / n,
-        lower=float(betaincinv(count, n - count + 1, tail)) if count > 0 else 0.0,
-        upper=1.0 - float(betaincinv(n - count, count + 1, tail)) if count < n else 1.0,
+        lower=beta_quantile(tail, count, n - count + 1) if count > 0 else 0.0,
+        upper=1.0 - beta_quantile(tail, n - count, count + 1) if count < n else 1.0,
         conf_level=conf_level,
         n=n,
         method="Clopper-Pearson, an unchanged patient counted as half",

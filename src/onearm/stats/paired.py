@@ -20,6 +20,7 @@ from onearm.stats.differences import (
     decimal_multiples,
     mean_and_sd,
 )
+from onearm.stats.distributions import t_quantile, t_two_tails
 from onearm.stats.proportion import clopper_pearson, first_true, whole_number
 from onearm.stats.sign_flip import SignFlip as SignFlip
 from onearm.stats.sign_flip import sign_flip as sign_flip
@@ -456,10 +457,7 @@ def _score_lower(b: int, c: int, n: int, z: float) -> float:
 
 
 def _t_tail(t: float, df: int, alternative: Alternative) -> float:
-    from scipy.special import betainc
-
-    # The incomplete beta form keeps its relative accuracy far out in the tail.
-    both = float(betainc(df / 2, 0.5, df / (df + t * t)))
+    both = t_two_tails(t, df)
     if alternative == "two-sided":
         return both
     beyond = (t > 0) == (alternative == "greater")
@@ -467,10 +465,10 @@ def _t_tail(t: float, df: int, alternative: Alternative) -> float:
 
 
 def _t_reach(df: int, alternative: Alternative, conf_level: float) -> float:
-    from scipy.special import stdtrit
-
-    tail = (1 - conf_level) / (2 if alternative == "two-sided" else 1)
-    return -float(stdtrit(df, tail))
+    if alternative == "two-sided":
+        return t_quantile((1 - conf_level) / 2, df)
+    tail = 1 - conf_level
+    return t_quantile(tail, df) if tail <= 0.5 else -t_quantile(conf_level, df)
 
 
 def _fair_coin(up: int, down: int, alternative: Alternative) -> tuple[float, float]:

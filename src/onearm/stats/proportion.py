@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from onearm.stats.differences import Alternative, check_choice, check_level
+from onearm.stats.distributions import beta_quantile, incomplete_beta
 
 #: Counts whose probabilities differ by less than this part are equally likely, as in R's binom.test.
 EQUALLY_LIKELY = 1e-7
@@ -127,11 +129,9 @@ def wilson(
     x, n, tail = _checked(x, n, conf_level, alternative)
 
     def lower(k: int) -> float:
-        from scipy.special import ndtri
-
         if k == 0:
             return 0.0
-        z = -float(ndtri(tail))
+        z = -NormalDist().inv_cdf(tail)
         centre, spread = k + z * z / 2, z * math.sqrt(k * (n - k) / n + z * z / 4)
         # The same as (centre - spread)/(n + z²), without the loss of digits when both are close.
         return k * k * (1 + z * z / n) / ((centre + spread) * (n + z * z))
@@ -159,9 +159,7 @@ def jeffreys(
     x, n, tail = _checked(x, n, conf_level, alternative)
 
     def lower(k: int) -> float:
-        from scipy.special import betaincinv
-
-        return float(betaincinv(k + 0.5, n - k + 0.5, tail)) if k else 0.0
+        return beta_quantile(tail, k + 0.5, n - k + 0.5) if k else 0.0
 
     return _interval(x, n, conf_level, alternative, lower)
 
@@ -388,23 +386,21 @@ def _interval(
 
 
 def _clopper_pearson_lower(x: int, n: int, tail: float) -> float:
-    from scipy.special import betaincinv
-
-    return float(betaincinv(x, n - x + 1, tail)) if x else 0.0
+    return beta_quantile(tail, x, n - x + 1) if x else 0.0
 
 
 def _at_least(x: int, n: int, p: float) -> float:
     """Return P(X >= x) of a binomial count, accurate where it is small."""
-    from scipy.special import betainc
-
     if x <= 0:
         return 1.0
-    return float(betainc(x, n - x + 1, p)) if x <= n else 0.0
+    return incomplete_beta(p, x, n - x + 1) if x <= n else 0.0
 
 
 def _at_most(x: int, n: int, p: float) -> float:
     """Return P(X <= x) of a binomial count, accurate where it is small."""
-    return _at_least(n - x, n, 1 - p)
+    if x >= n:
+        return 1.0
+    return incomplete_beta(1 - p, n - x, x + 1, rest=p) if x >= 0 else 0.0
 
 
 def first_true(is_above: Callable[[float], bool], low: float, high: float) -> float:
