@@ -294,7 +294,7 @@ def _arm(c: Comparator, course: Course | None, logs: bool, notes: list[str]) -> 
     if logs:
         if c.before is None or c.before <= 0 or c.before + c.change <= 0:
             notes.append(
-                f"background {c.id}: a ratio needs the arm's mean before; it is not taken off"
+                f"Background {c.id}: a ratio needs the arm's mean before; it is not taken off"
             )
             return None
         # The ratio of the arm's means; its spread by the delta method.
@@ -306,8 +306,8 @@ def _arm(c: Comparator, course: Course | None, logs: bool, notes: list[str]) -> 
         change -= own
     elif course is not None:
         notes.append(
-            f"background {c.id}: that arm's mean before is not stated, so its own regression to the mean stands in "
-            "its change and is taken off twice; what is left may be more"
+            f"Background {c.id}: that arm's mean before is not stated, so its own regression to the mean stands in "
+            "its change and is taken off twice; what is left may be more."
         )
     if c.n is None or c.n < 2:
         return _Arm(NormalMixture([1.0], [change], [sd]), own)

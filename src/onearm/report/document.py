@@ -376,7 +376,7 @@ def _conclusion(results: Results) -> list[Span]:
     for analysis in results.study.analyses:
         outcome = results.main(analysis.id)
         if analysis.role in ("primary", "secondary") and outcome.comparison and outcome.measure:
-            spans += _verdict(results, outcome)
+            spans += _verdict(results, outcome) + _left_for_cells(outcome)
     severe = results.overview[4]
     if severe.of:
         spans += [
@@ -417,6 +417,22 @@ def _verdict(results: Results, outcome: Outcome) -> list[Span]:
         Span("; a shift of " if noun == "Hodges-Lehmann shift" else f"; a {noun} of "),
         Span(reach, href),
         Span(" is compatible with the data). "),
+    ]
+
+
+def _left_for_cells(outcome: Outcome) -> list[Span]:
+    """What is left of a change when regression to the mean and background are taken off; empty if neither can be."""
+    w = outcome.worth
+    if w is None or w.left is None:
+        return []
+    parts = ["regression to the mean"] * (w.regression is not None)
+    parts += ["background"] * (w.background is not None)
+    unit, decimals = weighing.worth_unit(outcome), weighing.worth_decimals(outcome)
+    shown = weighing.line_text(w.left, decimals).replace(" (", f" {unit} (", 1) if unit else ""
+    return [
+        Span(f"Less {listed(parts)}, "),
+        Span(shown or weighing.line_text(w.left, decimals), f"#from-{outcome.id}"),
+        Span(" is left for the cells. "),
     ]
 
 
@@ -861,9 +877,33 @@ def _outcome_source(results: Results, outcome: Outcome) -> Source:
         statement += f" Responder: {a.response}."
     if outcome.pvalue is not None:
         statement += f" {p_clause(outcome.pvalue)} ({outcome.pvalue:.10g})."
+    statement += _worth_statement(outcome)
     if a.published and outcome.published is not None:
         statement += f" Published variant: {tables.variant_words(a.published)}, P = {outcome.published:.10g}."
     return Source(f"from-{outcome.id}", title, statement, tables.source_table(outcome))
+
+
+def _worth_statement(outcome: Outcome) -> str:
+    """The lines of what is left in full precision, and what they were taken from."""
+    w = outcome.worth
+    if w is None:
+        return ""
+    lines = (
+        ("observed", w.observed),
+        ("expected by regression to the mean", w.regression),
+        ("less that", w.after_regression),
+        ("background", w.background),
+        ("left for the cells", w.left),
+    )
+    told = [
+        f"{name} {x.estimate:.8g}"
+        + (f" ({x.lower:.8g} to {x.upper:.8g})" if x.lower is not None else "")
+        for name, x in lines
+        if x is not None
+    ]
+    unit = ", percent of the geometric mean before" if w.percent else ""
+    comparator = f" Background: comparator {w.comparator.id}." if w.comparator else ""
+    return f" Change{unit}: {'; '.join(told)}.{comparator}".replace("-", "\u2212")
 
 
 def _renal_statement(outcome: Outcome) -> str:

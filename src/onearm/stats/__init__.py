@@ -8,6 +8,7 @@ Further subjects have a door of their own: :mod:`onearm.stats.regression_to_mean
 :mod:`onearm.stats.reported`.
 """
 
+from onearm.stats.bootstrap import bootstrap_bca
 from onearm.stats.describe import Description, describe
 from onearm.stats.effect_size import (
     Effect,
@@ -57,6 +58,7 @@ __all__ = [
     "SignedRank",
     "binomial_test",
     "blaker",
+    "bootstrap_bca",
     "clopper_pearson",
     "cohen_dz",
     "describe",
