@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -100,6 +100,17 @@ class Trial:
         blood |= {"WBC": 6.0, "TEMP": 36.6}
         self.put(about, visit, "URINE", **{i: other.get(i, a) for i, a in urine.items()})
         self.put(about, visit, "LABS", **{i: other.get(i, a) for i, a in blood.items()})
+
+    def protein(self, before: Sequence[float | None], after: Sequence[float | None]) -> Trial:
+        """Patients S1, S2, ... infused on one day, with protein at month -3 and month 3 where given."""
+        for i, (b, a) in enumerate(zip(before, after, strict=True), start=1):
+            s = f"S{i}"
+            self.put(s, "D0", "INFUSION", INFDT="2017-06-01")
+            if b is not None:
+                self.put(s, "M-3", "URINE", URDT="2017-03-02", UPROT24H=b)
+            if a is not None:
+                self.put(s, "M3", "URINE", URDT="2017-08-30", UPROT24H=a)
+        return self
 
     @property
     def snapshot(self) -> Snapshot:

@@ -44,18 +44,6 @@ NO_ORDER = (
 PROTEIN = "{id: UPROT24H, label: 24-hour urine protein, scale: log"
 
 
-def fill(trial: Any, before: list[float | None], after: list[float | None]) -> Any:
-    """Patients S1, S2, ... infused on one day, with protein at month -3 and month 3 where given."""
-    for i, (b, a) in enumerate(zip(before, after, strict=True), start=1):
-        s = f"S{i}"
-        trial.put(s, "D0", "INFUSION", INFDT="2017-06-01")
-        if b is not None:
-            trial.put(s, "M-3", "URINE", URDT="2017-03-02", UPROT24H=b)
-        if a is not None:
-            trial.put(s, "M3", "URINE", URDT="2017-08-30", UPROT24H=a)
-    return trial
-
-
 @pytest.fixture(scope="module")
 def demo(demo_records: Records) -> Results:
     return run(demo_records)
@@ -273,14 +261,14 @@ def test_the_p_of_an_analysis_is_that_of_its_own_method_side_and_zero_rule(
     }
     for method, p in expected.items():
         study = study_with((old, old.replace("paired_t", method)), NO_ORDER)
-        trial = fill(trial_of(study), before, after)  # type: ignore[arg-type]
+        trial = trial_of(study).protein(before, after)  # type: ignore[arg-type]
         outcomes = run_analyses(Datasets(trial.records))
         found = next(o for o in outcomes if o.analysis.id == "secondary.uprot").pvalue
         assert found == (None if p is None else pytest.approx(p, rel=1e-12)), method
 
 
 def test_missing_pairs_of_the_treated_are_counted_and_nobody_untreated_is(trial: Any) -> None:
-    fill(trial, [2.0, 3.0, None, 1.0], [1.0, None, 2.0, 0.5])
+    trial.protein([2.0, 3.0, None, 1.0], [1.0, None, 2.0, 0.5])
     trial.put("S9", "M-3", "URINE", URDT="2017-03-02", UPROT24H=9.0)  # screened, never infused
     outcomes = run_analyses(Datasets(trial.records))
     c = next(o for o in outcomes if o.analysis.id == "secondary.uprot").comparison
@@ -310,7 +298,7 @@ def halving(study_with: Make) -> Study:
 def test_responders_among_the_known_with_the_unknown_between_none_and_all(
     halving: Study, trial_of: Callable[[Study], Any]
 ) -> None:
-    trial = fill(trial_of(halving), [2.0, 2.0, 2.0, 2.0], [1.0, 0.5, 1.1, None])
+    trial = trial_of(halving).protein([2.0, 2.0, 2.0, 2.0], [1.0, 0.5, 1.1, None])
     r = responders_of(halving, trial)
     assert (r.responders, r.known, r.unknown) == (("S1", "S2"), 3, ("S4",))
     # R: binom.test(2, 3)$conf.int; binom.test(2, 4)$conf.int; binom.test(3, 4)$conf.int
@@ -327,12 +315,12 @@ def test_responders_among_the_known_with_the_unknown_between_none_and_all(
 def test_a_percentage_of_nothing_is_unknown_and_no_failure(
     halving: Study, trial_of: Callable[[Study], Any]
 ) -> None:
-    r = responders_of(halving, fill(trial_of(halving), [0.0, 2.0], [1.0, 0.4]))
+    r = responders_of(halving, trial_of(halving).protein([0.0, 2.0], [1.0, 0.4]))
     assert (r.responders, r.known, r.unknown) == (("S2",), 1, ("S1",))
 
 
 def test_nobody_judged_has_no_interval(halving: Study, trial_of: Callable[[Study], Any]) -> None:
-    r = responders_of(halving, fill(trial_of(halving), [2.0], [None]))
+    r = responders_of(halving, trial_of(halving).protein([2.0], [None]))
     assert (r.responders, r.known, r.unknown, r.interval) == ((), 0, ("S1",), None)
     assert (r.worst.estimate, r.best.estimate) == (0.0, 1.0)
     nobody = responders_of(halving, trial_of(halving))
@@ -352,7 +340,7 @@ def test_ranjbars_definition_on_the_constructed_records_by_hand(demo: Results) -
 
 
 def test_the_baseline_rule_changes_the_class(trial: Any) -> None:
-    fill(trial, [2.0], [0.9])  # 55 % gone since month -3
+    trial.protein([2.0], [0.9])  # 55 % gone since month -3
     trial.put("S1", "D0", "URINE", URDT="2017-06-01", UPROT24H=1.6)  # 44 % gone since the infusion
     outcomes = [o for o in run_analyses(Datasets(trial.records)) if o.renal]
     levels = {o.baseline.id: o.renal[0].at_visit["S1"].level for o in outcomes}
@@ -366,7 +354,7 @@ def test_best_ever_looks_at_every_visit_after_the_infusion(
     month_1 = (
         "    - {id: M1, label: 1 month after, day: 30, window: [-7, 7], forms: [URINE, LABS]}\n"
     )
-    trial = fill(trial_of(study_with((old, month_1 + old))), [2.0], [1.8])
+    trial = trial_of(study_with((old, month_1 + old))).protein([2.0], [1.8])
     trial.put("S1", "M1", "URINE", URDT="2017-06-30", UPROT24H=0.3)
     outcomes = run_analyses(Datasets(trial.records))
     row = next(o for o in outcomes if o.renal).renal[0]
@@ -375,7 +363,7 @@ def test_best_ever_looks_at_every_visit_after_the_infusion(
 
 @pytest.mark.parametrize("value", ["-2.1", "abc", "1e400", "nan", "inf", "0"])
 def test_an_impossible_value_stops_no_analysis(trial: Any, value: str) -> None:
-    fill(trial, [2.0, 2.0, 2.0], [1.0, 1.5, 0.4])
+    trial.protein([2.0, 2.0, 2.0], [1.0, 1.5, 0.4])
     trial.put("S1", "M3", "URINE", UPROT24H=(value, "g/(24.h)"))
     trial.put("S1", "M3", "LABS", CREAT=(value, "mg/dL"), PLT=(value, "10*9/L"))
     trial.sledai("S1", "M3", "2017-08-30")
@@ -469,7 +457,7 @@ def test_a_trial_of_one_or_none_has_no_chance_to_speak_of(study: Study) -> None:
 
 
 def test_the_trials_without_effect_are_as_large_as_the_primary_analysis(trial: Any) -> None:
-    fill(trial, [2.0, 3.0, 1.0, None], [1.0, 2.0, 0.5, 0.5])
+    trial.protein([2.0, 3.0, 1.0, None], [1.0, 2.0, 0.5, 0.5])
     trial.put(
         "S4", "D0", "URINE", URDT="2017-06-01", UPROT24H=2.0
     )  # has a baseline under other rules

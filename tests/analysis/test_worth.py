@@ -47,18 +47,6 @@ def course_of(text: str) -> tuple[str, str]:
     return (PROTEIN, f"  - measure: UPROT24H\n    {text}\n")
 
 
-def fill(trial: Any, before: list[float | None], after: list[float | None]) -> Any:
-    """Patients S1, S2, ... infused on one day, with protein at month -3 and month 3 where given."""
-    for i, (b, a) in enumerate(zip(before, after, strict=True), start=1):
-        s = f"S{i}"
-        trial.put(s, "D0", "INFUSION", INFDT="2017-06-01")
-        if b is not None:
-            trial.put(s, "M-3", "URINE", URDT="2017-03-02", UPROT24H=b)
-        if a is not None:
-            trial.put(s, "M3", "URINE", URDT="2017-08-30", UPROT24H=a)
-    return trial
-
-
 @pytest.fixture
 def results(trial_of: Any, study_with: Make) -> Callable[..., Results]:
     """Results of a study file with changes, on protein of nine patients or as given."""
@@ -69,7 +57,7 @@ def results(trial_of: Any, study_with: Make) -> Callable[..., Results]:
         after: list[float | None] | None = None,
     ) -> Results:
         trial = trial_of(study_with(*changes))
-        return run(fill(trial, before or list(BEFORE), after or list(AFTER)).records)
+        return run(trial.protein(before or list(BEFORE), after or list(AFTER)).records)
 
     return make
 
@@ -190,11 +178,8 @@ def test_a_measure_whose_course_is_not_stated_says_so_and_still_loses_the_backgr
 def test_the_mean_of_two_readings_regresses_less_than_one_reading(
     trial_of: Any, study_with: Make
 ) -> None:
-    trial = fill(
-        trial_of(study_with(LINEAR, course_of("mean: 2\n    sd: 1\n    rho: 0.6"))),
-        list(BEFORE),
-        list(AFTER),
-    )
+    stated = study_with(LINEAR, course_of("mean: 2\n    sd: 1\n    rho: 0.6"))
+    trial = trial_of(stated).protein(BEFORE, AFTER)
     for i, b in enumerate(BEFORE, start=1):
         trial.put(f"S{i}", "D0", "URINE", URDT="2017-06-01", UPROT24H=b)
     outcomes = {o.baseline.id: o for o in run(trial.records).of("secondary.uprot")}
@@ -209,7 +194,7 @@ def test_a_run_in_of_the_same_patients_compares_with_their_second_reading(
     trial_of: Any, study_with: Make
 ) -> None:
     changed = study_with(LINEAR, course_of("run_in: [M-3, D0]"))
-    trial = fill(trial_of(changed), list(BEFORE), list(AFTER))
+    trial = trial_of(changed).protein(list(BEFORE), list(AFTER))
     second = [2.4, 2.1, 3.0, 1.6, 2.2, 3.6, 1.7, 2.9, 1.4]
     for i, b in enumerate(second, start=1):
         trial.put(f"S{i}", "D0", "URINE", URDT="2017-06-01", UPROT24H=b)
@@ -228,7 +213,7 @@ def test_a_run_in_of_the_same_patients_compares_with_their_second_reading(
 def test_too_few_run_in_readings_leave_the_course_unknown_with_the_reason(
     trial_of: Any, study_with: Make
 ) -> None:
-    trial = fill(trial_of(study_with(course_of("run_in: [M-3, D0]"))), list(BEFORE), list(AFTER))
+    trial = trial_of(study_with(course_of("run_in: [M-3, D0]"))).protein(list(BEFORE), list(AFTER))
     w = run(trial.records).main("secondary.uprot").worth
     assert w is not None and w.course is None
     assert w.missing_course.startswith("run-in M-3 and D0: ")

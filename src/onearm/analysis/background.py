@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from onearm.analysis.course import Course
 from onearm.datasets import Datasets
-from onearm.stats.regression_to_mean import NaturalHistory
+from onearm.stats.regression_to_mean import (
+    NaturalHistory,
+    significant_paired_t,
+    significant_signed_rank,
+)
 from onearm.study import Comparator
 
 Changes = NDArray[np.float64]
@@ -90,32 +94,11 @@ def _chance(
     id: str, measure: str, text: str, mean: float, sd: float, citation: str, change: Changes
 ) -> Chance:
     trials, n = change.shape
-    t = float(np.mean(_significant_t(change)))
-    ranks = float(np.mean(_significant_signed_rank(change)))
+    t = float(np.mean(significant_paired_t(change)))
+    ranks = float(np.mean(significant_signed_rank(change)))
     worst = max(t, ranks)
     error = sqrt(worst * (1 - worst) / trials)
     return Chance(id, measure, text, mean, sd, citation, n, t, ranks, error, trials)
-
-
-def _significant_t(change: Changes) -> NDArray[np.bool_]:
-    from scipy.special import stdtrit
-
-    n = change.shape[1]
-    t = change.mean(axis=1) / (change.std(axis=1, ddof=1) / sqrt(n))
-    return np.asarray(np.abs(t) > stdtrit(n - 1, 0.975))
-
-
-def _significant_signed_rank(change: Changes) -> NDArray[np.bool_]:
-    """The exact test's verdict; normal draws have no ties, so T+ alone decides."""
-    n = change.shape[1]
-    ranks = np.abs(change).argsort(axis=1).argsort(axis=1) + 1
-    positive = np.where(change > 0, ranks, 0).sum(axis=1)
-    counts = np.ones(1)
-    for rank in range(1, n + 1):
-        counts = np.concatenate([counts, np.zeros(rank)]) + np.concatenate([np.zeros(rank), counts])
-    lower = np.cumsum(counts) / counts.sum()
-    smaller = np.minimum(positive, n * (n + 1) // 2 - positive)
-    return np.asarray(2 * lower[smaller] < 0.05)
 
 
 def chances(
