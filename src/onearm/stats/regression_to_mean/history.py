@@ -213,7 +213,7 @@ def run_in(first: npt.ArrayLike, second: npt.ArrayLike) -> NaturalHistory:
     x, y = as_pairs(first, second, "first", "second", least=3)
     centre = float(np.mean(x))
     spread = float(np.sum((x - centre) ** 2))
-    if not spread > 0:
+    if np.ptp(x) == 0:
         raise ValueError(
             f"first: all {x.size} readings are {x[0]:g}; expected readings that differ; "
             "a slope needs patients with high and with low first readings"
@@ -291,7 +291,8 @@ def untreated(
         The value on which entry was decided, one per patient: one reading, or the mean of
         ``readings`` readings.
     history
-        The untreated population. Uncertainty of its mean and rho widens the band.
+        The untreated population. Uncertainty of its mean and rho widens the band; with that of
+        :func:`run_in` it is the prediction interval of the regression.
     readings
         How many readings each value of ``before`` is the mean of.
     level
@@ -311,7 +312,7 @@ def untreated(
     x = _values(before, readings)
     expected = history.expected(x, readings)
     sd = np.sqrt(history.residual_sd(readings) ** 2 + history.expected_variance(x, readings))
-    reach = normal_reach(level) * sd
+    reach = t_reach(history.df, level) * sd
     return UntreatedExpectation(expected, sd, expected - reach, expected + reach, level)
 
 

@@ -385,7 +385,9 @@ def _mean_change(x: FloatArray, y: FloatArray) -> float:
     """Return the mean change, 0 where it is so but for binary noise."""
     change = y - x
     mean = math.fsum(change) / x.size
-    return mean if abs(mean) > 1e-11 * float(np.max(np.abs(change), initial=0.0)) else 0.0
+    noise = 1e-14 * max(float(np.max(np.abs(x))), float(np.max(np.abs(y))))
+    noise = max(noise, 1e-11 * float(np.max(np.abs(change))))
+    return mean if abs(mean) > noise else 0.0
 
 
 def _named(mean: float, logs: bool) -> str:
