@@ -190,6 +190,21 @@ def test_the_mean_of_two_readings_regresses_less_than_one_reading(
     assert two.regression.estimate / one.regression.estimate == pytest.approx((1 - 1.2 / 1.6) / 0.4)
 
 
+def test_a_later_reading_than_the_one_that_decided_entry_loses_no_regression(
+    trial_of: Any, study_with: Make
+) -> None:
+    trial = trial_of(study_with(LINEAR, course_of("mean: 2\n    sd: 1\n    rho: 0.6"))).protein(
+        BEFORE, AFTER
+    )
+    for i, b in enumerate(BEFORE, start=1):
+        trial.put(f"S{i}", "D0", "URINE", URDT="2017-06-01", UPROT24H=b)
+    outcomes = {o.baseline.id: o for o in run(trial.records).of("secondary.uprot")}
+    last = outcomes["last"].worth
+    assert last is not None
+    assert last.regression is None and last.left is None
+    assert "has regressed already" in last.missing_course
+
+
 def test_a_run_in_of_the_same_patients_compares_with_their_second_reading(
     trial_of: Any, study_with: Make
 ) -> None:

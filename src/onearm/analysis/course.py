@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log
 
-from onearm.datasets import Datasets
+from onearm.datasets import Datasets, Pair
 from onearm.stats.regression_to_mean import NaturalHistory, run_in
-from onearm.study import Untreated
+from onearm.study import BaselineRule, Untreated
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,27 @@ class Course:
         """The same course with another rho, taken as known."""
         history = replace(self.history, rho=rho, rho_se=0.0, covariance=0.0)
         return replace(self, history=history)
+
+
+#: Why regression to the mean is not taken off a baseline that had no part in the decision on entry.
+NOT_ENTRY = "this baseline is not the reading that decided entry, which has regressed already"
+
+
+def course_from(data: Datasets, measure: str, rule: BaselineRule) -> tuple[Course | None, str]:
+    """The untreated course for a baseline, or None and why there is none.
+
+    The primary baseline is taken for the reading on which entry was decided; the mean of all readings before holds
+    it too. Any other has regressed already.
+    """
+    course, why = untreated_course(data, measure)
+    entry = rule == data.study.baseline.primary or rule.rule == "mean before infusion"
+    return (course, why) if entry or course is None else (None, NOT_ENTRY)
+
+
+def common_readings(pairs: Sequence[Pair]) -> int:
+    """How many readings every value before is the mean of; one where that differs between patients."""
+    counts = {p.readings for p in pairs}
+    return counts.pop() if len(counts) == 1 else 1
 
 
 def untreated_course(data: Datasets, measure: str) -> tuple[Course | None, str]:

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from onearm.analysis.comparison import BeforeAfter, before_after, complete, differences
-from onearm.analysis.course import untreated_course
+from onearm.analysis.course import course_from
 from onearm.analysis.follow_up import FollowUp, follow_up
 from onearm.analysis.renal import RenalRow, renal_rows
 from onearm.analysis.responders import (
@@ -117,7 +117,7 @@ def _change(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
         log=measure.scale == "log" or analysis.method == "geometric_mean_ratio",
         better=measure.better or "lower",
     )
-    weighed = worth(data, analysis, pairs, whole=outcome.primary_baseline)
+    weighed = worth(data, analysis, rule, pairs)
     seed, stream = data.study.seed, crc32(analysis.id.encode())
     rng = np.random.default_rng([seed, stream])
     published = analysis.published
@@ -202,7 +202,7 @@ def _responder(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcom
     outcome = _of_measure(data, analysis, rule)
     assert analysis.measure is not None and analysis.response is not None
     found = find_responders(analysis.response, outcome.pairs, analysis.conf_level)
-    course, _ = untreated_course(data, analysis.measure)
+    course, _ = course_from(data, analysis.measure, rule)
     anyway = responders_anyway(analysis, found, outcome.pairs, course)
     tests = {"binomial": anyway.reference, "poisson_binomial": anyway.untreated}
     test = tests.get(analysis.method)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp, inf
 from typing import Literal
 
-from onearm.analysis.course import Course
+from onearm.analysis.course import Course, common_readings
 from onearm.datasets import Pair
 from onearm.stats import (
     BinomialTest,
@@ -182,6 +182,7 @@ def _untreated(
         responders=len(found.responders),
         limits=[x[0] for x in limits if x is not None],
         side=sides.pop(),
+        readings=common_readings(judged),
         alternative="greater" if analysis.alternative == "two-sided" else analysis.alternative,
     )
     return test, ()

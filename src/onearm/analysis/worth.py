@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import Literal, TypeVar
 
 from onearm.analysis.comparison import differences
-from onearm.analysis.course import Course, untreated_course
+from onearm.analysis.course import Course, common_readings, course_from
 from onearm.datasets import Datasets, Pair
 from onearm.stats import paired_t
 from onearm.stats.bayes import Belief, NormalMixture, StudentT, difference, robust
@@ -25,7 +25,7 @@ from onearm.stats.regression_to_mean import (
     scan_mean,
     tipping_rho,
 )
-from onearm.study import Analysis, Comparator
+from onearm.study import Analysis, BaselineRule, Comparator
 
 T = TypeVar("T")
 Sides = tuple[list[float], list[float]]
@@ -105,15 +105,17 @@ class Worth:
 
 
 def worth(
-    data: Datasets, analysis: Analysis, pairs: Sequence[Pair], *, whole: bool = True
+    data: Datasets, analysis: Analysis, rule: BaselineRule, pairs: Sequence[Pair]
 ) -> Worth | None:
     """Take the change of the complete pairs apart; None below two pairs, or when their changes do not vary.
 
-    Without ``whole`` only regression to the mean is taken off: enough for a baseline rule that is not the primary.
+    The primary baseline is taken for the reading on which entry was decided. Under another rule there is no
+    background; regression is taken off only the mean of all readings before, which holds that reading too.
     """
+    whole = rule == data.study.baseline.primary
     assert analysis.measure is not None
     measure = data.study.measure(analysis.measure)
-    course, why = untreated_course(data, measure.id)
+    course, why = course_from(data, measure.id, rule)
     known = [p for p in pairs if p.before is not None and p.after is not None]
     before = [p.before for p in known if p.before is not None]
     after = [p.after for p in known if p.after is not None]
@@ -241,7 +243,6 @@ def _offset(
     The value before may be the mean of several readings, as many for every patient; else of one is assumed.
     """
     x, y = sides
-    counts = {p.readings for p in pairs}
     if not course.readings:
         return offset_test(
             x,
@@ -251,7 +252,7 @@ def _offset(
             zeros=analysis.zeros,
             conf_level=analysis.conf_level,
             alternative=analysis.alternative,
-            readings=counts.pop() if len(counts) == 1 else 1,
+            readings=common_readings(pairs),
         )
     both = [
         (course.readings[p.subject], after)

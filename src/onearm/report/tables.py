@@ -10,6 +10,7 @@ from typing import Literal
 
 from onearm.analysis import BeforeAfter, Chance, Outcome, PublishedCheck, Results, Worth
 from onearm.analysis import Line as WorthLine
+from onearm.analysis.course import NOT_ENTRY
 from onearm.eligibility import Assessment, Evidence
 from onearm.errors import Problem, UnitError
 from onearm.instruments.renal_response import DEFINITIONS
@@ -336,6 +337,11 @@ def change_table(outcomes: Sequence[Outcome], chances: Sequence[Chance] = ()) ->
             (f"Before: {o.baseline.label}{' (primary)' if o.primary_baseline else ''}", "r")
         )
     notes = [n for o in outcomes if o.comparison for n in o.comparison.notes]
+    if len(outcomes) > 1 and any(o.worth and o.worth.missing_course == NOT_ENTRY for o in outcomes):
+        notes.append(
+            "Regression to the mean is taken off the primary baseline, as the reading that decided entry, and off the "
+            "mean of all readings before: a later reading has regressed already."
+        )
     notes += [
         f"Hodges-Lehmann shift: {o.comparison.shift.note}"
         for o in outcomes
