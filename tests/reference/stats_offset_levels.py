@@ -103,10 +103,16 @@ SCENARIOS = (
 )
 
 
+def say(line: str) -> None:
+    """Write one line at once, for it takes minutes until the last."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main(trials: int) -> None:
     rng = np.random.default_rng(20221122)
-    print("| history | n | test | at 0.05 | at 0.01 | at 0.002 |")
-    print("|---|---|---|---|---|---|")
+    say("| history | n | test | at 0.05 | at 0.01 | at 0.002 |")
+    say("|---|---|---|---|---|---|")
     for scenario in SCENARIOS:
         for n in (6, 9, 12, 20):
             rejected = {level: Counter() for level in (0.05, 0.01, 0.002)}
@@ -116,9 +122,10 @@ def main(trials: int) -> None:
                     count.update(name for name, p in found.items() if p <= level)
             for name in found:
                 shares = " | ".join(f"{count[name] / trials:.4f}" for count in rejected.values())
-                print(f"| {scenario} | {n} | {name} | {shares} |", flush=True)
+                say(f"| {scenario} | {n} | {name} | {shares} |")
     errors = [math.sqrt(p * (1 - p) / trials) for p in (0.05, 0.01, 0.002)]
-    print("Monte Carlo error:", ", ".join(f"{error:.4f}" for error in errors), f"({trials} trials)")
+    said = ", ".join(f"{error:.4f}" for error in errors)
+    say(f"Monte Carlo error: {said} ({trials} trials)")
 
 
 if __name__ == "__main__":
