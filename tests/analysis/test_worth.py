@@ -109,6 +109,22 @@ def test_what_is_left_has_the_interval_that_draws_of_both_parts_have(
     assert w.better == pytest.approx(np.mean(ours - arm < 0), abs=4 * sqrt(0.25 / draws))
 
 
+def test_an_uncertain_mean_and_rho_widen_what_remains_as_the_test_does(
+    results: Callable[..., Results],
+) -> None:
+    stated = "mean: 2\n    sd: 1\n    rho: 0.6\n    mean_se: 0.3\n    rho_se: 0.1"
+    w = protein(results(LINEAR, course_of(stated))).worth
+    assert w is not None and w.offset is not None and w.after_regression is not None
+    assert w.regression is not None and w.regression.lower is not None
+    x = np.mean(BEFORE)
+    error = sqrt((x - 2) ** 2 * 0.1**2 + 0.4**2 * 0.3**2)
+    assert w.regression.lower == pytest.approx(-0.4 * (x - 2) - stats.norm.ppf(0.975) * error)
+    remains = w.after_regression
+    assert (remains.lower, remains.upper) == pytest.approx(
+        (w.offset.lower, w.offset.upper), rel=1e-6
+    )
+
+
 def test_on_a_log_scale_the_lines_are_percentages_of_the_geometric_mean(
     results: Callable[..., Results],
 ) -> None:

@@ -132,7 +132,7 @@ def worth(
     tests = _tests(analysis, course, known, (x, y), logs, notes)
     comparator = _comparator(data, analysis) if whole else None
     arm = _arm(comparator, course, logs, notes) if comparator else None
-    after_regression = _believed(tests.offset)
+    after_regression = _believed(tests.offset, course)
     base = after_regression or StudentT(
         observed.df, observed.estimate, observed.sd / sqrt(observed.n)
     )
@@ -324,11 +324,16 @@ def _better(left: Belief | None, better: str | None) -> float | None:
     return float(left.cdf(0.0) if better == "lower" else left.sf(0.0))
 
 
-def _believed(offset: OffsetTest | None) -> StudentT | None:
-    """The change less regression as Student's t; whole degrees of freedom, rounded down."""
-    if offset is None or offset.se is None or offset.df is None:
+def _believed(offset: OffsetTest | None, course: Course | None) -> StudentT | NormalMixture | None:
+    """The change less regression: Student's t of the offsets, and the error of a stated mean and rho (Behrens-Fisher).
+
+    A run-in of the same patients has no such error beside it: its test is that of their change from the second reading.
+    """
+    if offset is None or course is None or offset.se is None:
         return None
-    return StudentT(max(1, int(offset.df)), offset.estimate, offset.se)
+    apart = 0.0 if course.readings else offset.expected_se
+    own = StudentT(offset.n - 1, offset.estimate, sqrt(max(0.0, offset.se**2 - apart**2)))
+    return difference(own, NormalMixture([1.0], [0.0], [apart])) if apart else own
 
 
 def _regression(scale: _Scale, offset: OffsetTest | None) -> Line | None:
@@ -356,7 +361,7 @@ def _at_rho(
     for rho in course.stated.rho_range:
         other = course.with_rho(rho)
         try:
-            belief = _believed(_offset(analysis, other, pairs, sides, "t"))
+            belief = _believed(_offset(analysis, other, pairs, sides, "t"), other)
         except ValueError:
             return ()
         arm = _arm(comparator, other, scale.logs, []) if comparator else None
