@@ -606,7 +606,7 @@ def _outcome_facts(outcome: Any) -> dict[str, Any]:
         "decimals": outcome.measure.decimals,
         "worth": _worth_facts(outcome.worth),
         "missing_follow_up": [_facts(r) for r in outcome.follow_up.rows],
-        "posterior": _posterior_facts(outcome.posterior, 0.0),
+        "posterior": _posterior_facts(outcome.posterior, outcome.analysis.relevant or 0.0),
     }
 
 
@@ -622,6 +622,13 @@ def _worth_facts(w: Any) -> dict[str, Any] | None:
         "background": _facts(w.background),
         "background_from": w.comparator.id if w.comparator else None,
         "left": _facts(w.left),
+        "left_is_less": list(w.taken_off),
+        "own_test": _facts(w.own),
+        "patients": w.n,
+        "at_rho": [
+            {"rho": rho, "after_regression": _facts(after), "left": _facts(left)}
+            for rho, after, left in w.at_rho
+        ],
         "probability_of_improvement_by_the_cells": w.better,
         "offset_t_p": w.pvalue("offset_t"),
         "offset_signed_rank_p": w.pvalue("offset_signed_rank"),
@@ -679,14 +686,16 @@ def _posterior_facts(p: Any, at: float | None) -> dict[str, Any] | None:
         "level": p.level,
         "prior": p.prior,
     }
-    return facts if at is None else {**facts, "probability_below_0": p.probability_below(at)}
+    return (
+        facts if at is None else {**facts, "at": at, "probability_below": p.probability_below(at)}
+    )
 
 
 def _left_text(worth: dict[str, Any] | None, decimals: int) -> str:
     """The change less regression to the mean and background, with its interval."""
     from onearm.report.numbers import interval, number
 
-    if worth is None or worth["left"] is None:
+    if worth is None or worth["left"] is None or len(worth["left_is_less"]) < 2:
         return "not known"
     left, d = worth["left"], 0 if worth["percent"] else decimals
     sign = " %" if worth["percent"] else ""

@@ -252,13 +252,56 @@ def test_too_few_run_in_readings_leave_the_course_unknown_with_the_reason(
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [([], []), ([2.0], [1.0]), ([2.0, 3.0], [1.0, 2.0]), ([None, None], [1.0, 2.0])],
+    [([], []), ([2.0], [1.0]), ([None, None], [1.0, 2.0])],
 )
-def test_no_pair_one_pair_or_equal_changes_are_not_taken_apart(
+def test_no_pair_or_one_pair_is_not_taken_apart(
     results: Callable[..., Results], before: list[float | None], after: list[float | None]
 ) -> None:
     o = protein(results(LINEAR, before=before or [None], after=after or [None]))
     assert o.worth is None
+
+
+def test_equal_changes_have_no_spread_but_what_remains_of_them_has(
+    results: Callable[..., Results],
+) -> None:
+    stated = course_of("mean: 2\n    sd: 1\n    rho: 0.6")
+    w = protein(results(LINEAR, stated, before=[2.0, 3.0, 5.0], after=[1.0, 2.0, 4.0])).worth
+    assert w is not None
+    assert (w.observed.estimate, w.observed.lower) == (-1.0, None)
+    offsets = np.array([1.0, 2.0, 4.0]) - (2 + 0.6 * (np.array([2.0, 3.0, 5.0]) - 2))
+    assert w.pvalue("offset_t") == pytest.approx(stats.ttest_1samp(offsets, 0).pvalue)
+
+
+def test_patients_without_both_run_in_readings_are_in_no_line_and_are_counted(
+    trial_of: Any, study_with: Make
+) -> None:
+    trial = trial_of(study_with(LINEAR, course_of("run_in: [M-3, D0]"))).protein(BEFORE, AFTER)
+    second = [2.4, 2.1, 3.0, 1.6, 2.2, 3.6, 1.7, 2.9]
+    for i, b in enumerate(second, start=1):
+        trial.put(f"S{i}", "D0", "URINE", URDT="2017-06-01", UPROT24H=b)
+    outcomes = {o.baseline.id: o for o in run(trial.records).of("secondary.uprot")}
+    w = outcomes["month-3"].worth
+    assert w is not None and w.regression is not None and w.after_regression is not None
+    assert w.n == 8
+    assert "1 of 9 complete pairs lack a reading at M-3 or D0" in w.notes[0]
+    assert w.observed.estimate == pytest.approx(np.mean(np.array(AFTER[:8]) - BEFORE[:8]))
+    together = w.regression.estimate + w.after_regression.estimate
+    assert together == pytest.approx(w.observed.estimate)
+    other = outcomes["last"].worth
+    assert other is not None and other.regression is None
+    assert "this baseline is another" in other.missing_course
+
+
+def test_only_both_parts_taken_off_leave_something_for_the_cells(
+    results: Callable[..., Results],
+) -> None:
+    whole = protein(results()).worth
+    part = protein(
+        results(before=[0.0, *BEFORE[1:]])
+    ).worth  # no logarithm: no regression, no ratio
+    assert whole is not None and whole.for_the_cells
+    assert part is not None and not part.for_the_cells
+    assert part.taken_off == ("background",)
 
 
 # -- how often without an effect ------------------------------------------------------------------
@@ -278,6 +321,7 @@ def test_patients_at_the_mean_do_not_regress_and_the_t_test_keeps_its_level() ->
 def test_patients_above_the_mean_are_significant_as_often_as_the_t_test_has_power() -> None:
     found = chance_of_regression(course(8, 5, 0.5), [16.0] * 9, np.random.default_rng(1))
     shift = -0.5 * 8 / (5 * sqrt(0.75) / 3)
+    assert found.t_log is None
     limit = stats.t.ppf(0.975, 8)
     power = stats.nct.cdf(-limit, 8, shift)
     assert abs(found.t - power) < 4 * sqrt(power * (1 - power) / 20_000)
@@ -306,13 +350,14 @@ def test_the_chance_of_halving_untreated_is_that_of_the_log_normal_course(
     assert o.pvalue == o.anyway.untreated.pvalue
 
 
-def test_the_chance_of_a_fall_by_four_points_is_that_of_the_published_formula(
+def test_the_chance_of_a_fall_by_four_whole_points_begins_at_three_and_a_half(
     demo_records: Records,
 ) -> None:
     o = run(demo_records).main("responders.sledai")
     assert o.anyway is not None and o.anyway.untreated is not None
     before = [p.before for p in o.pairs if p.before is not None]
-    p = untreated_response(before, NaturalHistory(mean=8, sd=5, rho=0.5), change=-4)
+    history = NaturalHistory(mean=8, sd=5, rho=0.5)
+    p = untreated_response(before, history, change=-4, continuity=0.5)
     assert o.anyway.untreated.expected == pytest.approx(float(np.sum(p)), rel=1e-9)
 
 

@@ -27,8 +27,8 @@ class Chance:
     """How often a trial like this is 'significant' when the cells do nothing.
 
     ``t`` and ``signed_rank`` are the shares of trials with two-sided P < 0.05 by the paired t test and the exact
-    signed-rank test when patients change only as ``text`` says, by ``change`` on average (None: not one number);
-    ``error`` is the Monte Carlo standard error of the larger share.
+    signed-rank test when patients change only as ``text`` says, by ``change`` on average; ``t_log`` is that of the t
+    test of log ratios, None where ratios were not simulated. ``error`` is the largest Monte Carlo error of them.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Chance:
     n: int
     t: float
     signed_rank: float
+    t_log: float | None
     error: float
     trials: int
 
@@ -75,6 +76,7 @@ def chance_of_regression(
         float(change.std()),
         course.stated.citation,
         change,
+        after - x if course.log else None,
     )
 
 
@@ -91,14 +93,23 @@ def _drawn(
 
 
 def _chance(
-    id: str, measure: str, text: str, mean: float, sd: float, citation: str, change: Changes
+    id: str,
+    measure: str,
+    text: str,
+    mean: float,
+    sd: float,
+    citation: str,
+    change: Changes,
+    log_ratio: Changes | None = None,
 ) -> Chance:
     trials, n = change.shape
     t = float(np.mean(significant_paired_t(change)))
     ranks = float(np.mean(significant_signed_rank(change)))
-    worst = max(t, ranks)
+    t_log = None if log_ratio is None else float(np.mean(significant_paired_t(log_ratio)))
+    # A share of one half has the largest error: the nearer to it, the larger.
+    worst = min((t, ranks, t_log if t_log is not None else t), key=lambda share: abs(share - 0.5))
     error = sqrt(worst * (1 - worst) / trials)
-    return Chance(id, measure, text, mean, sd, citation, n, t, ranks, error, trials)
+    return Chance(id, measure, text, mean, sd, citation, n, t, ranks, t_log, error, trials)
 
 
 def chances(

@@ -53,6 +53,12 @@ def course_from(data: Datasets, measure: str, rule: BaselineRule) -> tuple[Cours
     it too. Any other has regressed already.
     """
     course, why = untreated_course(data, measure)
+    if course is not None and course.readings and rule.visit != course.stated.run_in[0]:
+        first = course.stated.run_in[0]
+        return (
+            None,
+            f"the run-in tells the regression of the reading at {first}; this baseline is another",
+        )
     entry = rule == data.study.baseline.primary or rule.rule == "mean before infusion"
     return (course, why) if entry or course is None else (None, NOT_ENTRY)
 

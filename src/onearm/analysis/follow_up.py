@@ -27,6 +27,10 @@ from onearm.study import Analysis, Measure
 IMPUTATIONS = 1000
 
 
+#: Said after a sentence whose numbers are on the scale that is analysed.
+LOGS = " (Numbers here are natural logarithms.)"
+
+
 @dataclass(frozen=True)
 class Assumed:
     """The result under one assumption; numbers are None where it could not be computed, and the reason follows."""
@@ -113,7 +117,8 @@ def _row(label: str, sides: _Sides, compute: Callable[[], MissingResult]) -> Ass
     except ValueError as error:
         return Assumed(label, None, None, None, None, f"not computed: {error}")
     back = exp if sides.logs else float
-    return Assumed(label, back(r.estimate), back(r.lower), back(r.upper), r.pvalue, r.assumption)
+    assumption = r.assumption + (LOGS if sides.logs else "")
+    return Assumed(label, back(r.estimate), back(r.lower), back(r.upper), r.pvalue, assumption)
 
 
 def _worst(analysis: Analysis, measure: Measure, sides: _Sides) -> list[Assumed]:
@@ -129,8 +134,13 @@ def _worst(analysis: Analysis, measure: Measure, sides: _Sides) -> list[Assumed]
 
         return compute
 
+    words = {"worst": "worst", "best": "best"}
+    if (
+        measure.better is None
+    ):  # then lower was taken for better, and words that judge would mislead
+        words = {"worst": "highest", "best": "lowest"}
     return [
-        _row(f"the {which} change seen in others", sides, either(which))
+        _row(f"the {words[which]} change seen in others", sides, either(which))
         for which in ("worst", "best")
     ]
 
@@ -193,7 +203,7 @@ def _tipping(analysis: Analysis, sides: _Sides, notes: list[str]) -> list[Assume
         )
     except ValueError as error:
         return [Assumed("tipping point", None, None, None, None, f"not computed: {error}")]
-    notes.append(f"Tipping point: {found.words}{' On the log scale.' if sides.logs else ''}")
+    notes.append(f"Tipping point: {found.words}{LOGS if sides.logs else ''}")
     back = exp if sides.logs else float
     return [
         Assumed(

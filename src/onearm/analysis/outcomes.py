@@ -203,10 +203,19 @@ def _responder(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcom
     assert analysis.measure is not None and analysis.response is not None
     found = find_responders(analysis.response, outcome.pairs, analysis.conf_level)
     course, _ = course_from(data, analysis.measure, rule)
-    anyway = responders_anyway(analysis, found, outcome.pairs, course)
+    whole = _is_whole(data, analysis.measure)
+    anyway = responders_anyway(analysis, found, outcome.pairs, course, whole=whole)
     tests = {"binomial": anyway.reference, "poisson_binomial": anyway.untreated}
     test = tests.get(analysis.method)
     return replace(outcome, responders=found, anyway=anyway, pvalue=test.pvalue if test else None)
+
+
+def _is_whole(data: Datasets, measure: str) -> bool:
+    """Whether a measure takes whole numbers only: the score of an instrument, or an item that is an integer."""
+    if "." in measure:
+        return True
+    derived = data.study.measure(measure).derive is not None
+    return not derived and data.study.find_item(measure)[1].type == "integer"
 
 
 def _mcnemar(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, inf
+from math import ceil, exp, floor, inf
 from typing import Literal
 
 from onearm.analysis.course import Course, common_readings
@@ -120,12 +120,14 @@ def responders_anyway(
     found: Responders,
     pairs: Sequence[Pair],
     course: Course | None,
+    *,
+    whole: bool = False,
 ) -> Anyway:
-    """Set the responders who are known beside what would have happened anyway."""
+    """Set the responders who are known beside what would have happened anyway; ``whole``: values are whole numbers."""
     if not found.known:
         return Anyway(notes=("no patient could be judged",))
     x, n = len(found.responders), found.known
-    untreated, notes = _untreated(analysis, found, pairs, course)
+    untreated, notes = _untreated(analysis, found, pairs, course, whole)
     reference = None
     if analysis.reference is not None:
         reference = binomial_test(
@@ -160,7 +162,11 @@ def earlier_arms(analysis: Analysis) -> BetaMixture | None:
 
 
 def _untreated(
-    analysis: Analysis, found: Responders, pairs: Sequence[Pair], course: Course | None
+    analysis: Analysis,
+    found: Responders,
+    pairs: Sequence[Pair],
+    course: Course | None,
+    whole: bool,
 ) -> tuple[PoissonBinomial | None, tuple[str, ...]]:
     assert analysis.response is not None
     if course is None:
@@ -171,7 +177,8 @@ def _untreated(
         return None, (
             "the chance untreated needs every patient's value before, above 0 on a log scale",
         )
-    limits = [_limit(_response(analysis.response), b, course) for b in before]
+    rule = _response(analysis.response)
+    limits = [_limit(rule, b, course, whole=whole) for b in before]
     sides = {side for limit, side in (x for x in limits if x is not None)}
     if None in limits or len(sides) != 1:
         note = f"the chance untreated was not worked out: '{analysis.response}' has no single limit"
@@ -183,15 +190,22 @@ def _untreated(
         limits=[x[0] for x in limits if x is not None],
         side=sides.pop(),
         readings=common_readings(judged),
-        alternative="greater" if analysis.alternative == "two-sided" else analysis.alternative,
+        # Unless the study file asks otherwise: do more respond than would have anyway?
+        alternative=analysis.alternative
+        if "alternative" in analysis.model_fields_set
+        else "greater",
     )
     return test, ()
 
 
 def _limit(
-    rule: Rule, before: float, course: Course
+    rule: Rule, before: float, course: Course, *, whole: bool
 ) -> tuple[float, Literal["below", "above"]] | None:
-    """The value after, as analysed, at which a response begins, and on which side; None when there is not one."""
+    """The value after, as analysed, at which a response begins, and on which side; None when there is not one.
+
+    Of whole numbers it lies half-way between the last that responds and the first that does not: the course is
+    continuous, and a fall by 4 or more begins for it at 3.5.
+    """
     h = course.history
     back: Callable[[float], float] = exp if course.log else float
     spread = h.sd + abs(course.scaled(before) - h.mean)
@@ -212,6 +226,15 @@ def _limit(
     a, b = low + step * (turns[0] - 1), low + step * turns[0]
     while a < (middle := (a + b) / 2) < b:
         a, b = (middle, b) if responds(middle) == truths[0] else (a, middle)
+    if whole and not course.log:
+        first = floor(b) if side == "below" else ceil(b)
+        while responds(
+            first + 1 if side == "below" else first - 1
+        ):  # the limit itself may respond or not
+            first += 1 if side == "below" else -1
+        while not responds(first):
+            first -= 1 if side == "below" else -1
+        return (first + 0.5 if side == "below" else first - 0.5), side
     return b, side
 
 

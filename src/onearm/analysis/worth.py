@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import exp, log, log1p, sqrt
+from math import exp, inf, log, log1p, sqrt
 from statistics import NormalDist
 from typing import Literal, TypeVar
 
@@ -14,6 +14,7 @@ from onearm.analysis.course import Course, common_readings, course_from
 from onearm.datasets import Datasets, Pair
 from onearm.stats import paired_t
 from onearm.stats.bayes import Belief, NormalMixture, StudentT, difference, robust
+from onearm.stats.differences import Alternative
 from onearm.stats.regression_to_mean import (
     MeanScan,
     MeeChua,
@@ -26,6 +27,7 @@ from onearm.stats.regression_to_mean import (
     tipping_rho,
 )
 from onearm.study import Analysis, BaselineRule, Comparator
+from onearm.study.values import NEEDS_UNTREATED
 
 T = TypeVar("T")
 Sides = tuple[list[float], list[float]]
@@ -65,9 +67,13 @@ class Worth:
         The external arm taken off, and its change less its own regression to the mean (``own_regression``, None
         where that arm's value before is not stated).
     left
-        What is left; None where neither part could be taken off.
+        What is left; None where neither part could be taken off, and under a baseline that is not the primary.
     better
-        Probability that what is left is an improvement.
+        Probability that what is left is an improvement; None too where the study file does not say what is better.
+    own
+        Estimate and interval of the analysis's own test, where that is one which takes regression to the mean off.
+    n
+        Patients in these lines; fewer than the complete pairs where run-in readings are missing.
     at_rho
         rho, change after regression and what is left, at the ends of the range that the study file shows.
     notes
@@ -90,6 +96,8 @@ class Worth:
     own_regression: float | None
     left: Line | None
     better: float | None
+    own: Line | None
+    n: int
     at_rho: tuple[tuple[float, Line, Line | None], ...]
     notes: tuple[str, ...]
 
@@ -103,6 +111,17 @@ class Worth:
         test = tests[method]
         return test.pvalue if test else None
 
+    @property
+    def taken_off(self) -> tuple[str, ...]:
+        """What was taken off, in words; what is left for the cells needs both."""
+        parts = (("regression to the mean", self.regression), ("background", self.background))
+        return tuple(name for name, line in parts if line is not None)
+
+    @property
+    def for_the_cells(self) -> bool:
+        """Whether both parts could be taken off."""
+        return self.left is not None and len(self.taken_off) == 2
+
 
 def worth(
     data: Datasets, analysis: Analysis, rule: BaselineRule, pairs: Sequence[Pair]
@@ -112,11 +131,11 @@ def worth(
     The primary baseline is taken for the reading on which entry was decided. Under another rule there is no
     background; regression is taken off only the mean of all readings before, which holds that reading too.
     """
-    whole = rule == data.study.baseline.primary
     assert analysis.measure is not None
     measure = data.study.measure(analysis.measure)
     course, why = course_from(data, measure.id, rule)
-    known = [p for p in pairs if p.before is not None and p.after is not None]
+    notes: list[str] = []
+    known = _usable(pairs, course, notes)
     before = [p.before for p in known if p.before is not None]
     after = [p.after for p in known if p.after is not None]
     logs = measure.scale == "log" and bool(known) and min(*before, *after) > 0
@@ -124,24 +143,22 @@ def worth(
         course, why = None, "a value of 0 or below has no logarithm"
     scale = _Scale(logs, analysis.conf_level)
     x, y = scale.of(before), scale.of(after)
-    try:
-        observed = paired_t(differences(x, y), conf_level=analysis.conf_level)
-    except ValueError:
+    observed = _mean_change(differences(x, y), analysis.conf_level)
+    if observed is None:
         return None
-    notes: list[str] = []
     tests = _tests(analysis, course, known, (x, y), logs, notes)
+    whole = rule == data.study.baseline.primary
     comparator = _comparator(data, analysis) if whole else None
     arm = _arm(comparator, course, logs, notes) if comparator else None
     after_regression = _believed(tests.offset, course)
-    base = after_regression or StudentT(
-        observed.df, observed.estimate, observed.sd / sqrt(observed.n)
-    )
-    left = difference(base, arm.belief) if arm else after_regression
+    left = _left(observed, after_regression, arm) if whole else None
+    if tests.offset is None and course is not None:
+        course, why = None, notes[0] if notes else "the test could not be computed"
     return Worth(
         percent=logs,
-        course=course if tests.offset else None,
+        course=course,
         missing_course=why,
-        observed=scale.line(observed.estimate, observed.lower, observed.upper),
+        observed=observed.line(scale),
         regression=_regression(scale, tests.offset),
         after_regression=scale.belief(after_regression),
         offset=tests.offset,
@@ -154,9 +171,69 @@ def worth(
         own_regression=scale.shown(arm.own) if arm and arm.own is not None else None,
         left=scale.belief(left),
         better=_better(left, measure.better),
+        own=_own(scale, analysis, tests),
+        n=len(known),
         at_rho=_at_rho(scale, course, comparator, analysis, known, (x, y)) if whole else (),
         notes=tuple(notes),
     )
+
+
+def _usable(pairs: Sequence[Pair], course: Course | None, notes: list[str]) -> list[Pair]:
+    """The complete pairs; of them, those with both run-in readings where the course rests on these."""
+    known = [p for p in pairs if p.before is not None and p.after is not None]
+    if course is None or not course.readings:
+        return known
+    used = [p for p in known if p.subject in course.readings]
+    if len(used) < len(known):
+        first, second = course.stated.run_in
+        notes.append(
+            f"{len(known) - len(used)} of {len(known)} complete pairs lack a reading at {first} or {second} and are in "
+            "none of these lines."
+        )
+    return used
+
+
+@dataclass(frozen=True)
+class _Mean:
+    """The mean change, with what is believed of it and its t interval where changes vary."""
+
+    estimate: float
+    belief: StudentT | None
+    limits: tuple[float, float] | None
+
+    def line(self, scale: _Scale) -> Line:
+        if self.limits is None:
+            return Line(scale.shown(self.estimate))
+        return scale.line(self.estimate, *self.limits)
+
+
+def _mean_change(change: Sequence[float], conf_level: float) -> _Mean | None:
+    """The mean of two or more changes; None of fewer."""
+    if len(change) < 2:
+        return None
+    try:
+        t = paired_t(change, conf_level=conf_level)
+    except ValueError:  # all the same: a mean without a spread
+        return _Mean(change[0], None, None)
+    return _Mean(t.estimate, StudentT(t.df, t.estimate, t.sd / sqrt(t.n)), (t.lower, t.upper))
+
+
+def _left(observed: _Mean, after_regression: Belief | None, arm: _Arm | None) -> Belief | None:
+    """The change less what could be taken off; None where nothing could."""
+    base = after_regression or observed.belief
+    if arm is None or base is None:
+        return after_regression
+    return difference(base, arm.belief)
+
+
+def _own(scale: _Scale, analysis: Analysis, tests: _Tests) -> Line | None:
+    """Estimate and interval of the analysis's own test."""
+    found = {
+        "offset_t": tests.offset,
+        "offset_signed_rank": tests.exact,
+        "mee_chua": tests.mee_chua,
+    }.get(analysis.method)
+    return scale.line(found.estimate, found.lower, found.upper) if found else None
 
 
 @dataclass(frozen=True)
@@ -170,7 +247,9 @@ class _Scale:
         return [log(v) for v in values] if self.logs else list(values)
 
     def shown(self, change: float) -> float:
-        return 100 * (exp(min(change, 700.0)) - 1) if self.logs else change
+        if not self.logs or change == inf:
+            return change
+        return 100 * (exp(min(change, 700.0)) - 1)
 
     def line(self, estimate: float, lower: float, upper: float) -> Line:
         return Line(self.shown(estimate), self.shown(lower), self.shown(upper))
@@ -200,6 +279,8 @@ def _tests(
 ) -> _Tests:
     """Every test that takes regression to the mean off; what cannot be computed is noted."""
     x, y = sides
+    own = analysis.method in NEEDS_UNTREATED
+    side = analysis.alternative if own else "two-sided"
 
     def tried(what: str, compute: Callable[[], T]) -> T | None:
         try:
@@ -216,15 +297,13 @@ def _tests(
 
     if course is None:
         return _Tests(means=scan(None))
-    mean, offset = course.history.mean, partial(_offset, analysis, course, pairs, sides)
+    mean, offset = course.history.mean, partial(_offset, analysis, course, pairs, sides, side)
     return _Tests(
         tried("change less regression to the mean", lambda: offset("t")),
         tried("signed rank of the change less regression", lambda: offset("signed_rank")),
         tried(
             "Mee and Chua's test",
-            lambda: mee_chua(
-                x, y, mean=mean, alternative=analysis.alternative, conf_level=analysis.conf_level
-            ),
+            lambda: mee_chua(x, y, mean=mean, alternative=side, conf_level=analysis.conf_level),
         ),
         tried("tipping point", lambda: tipping_rho(x, y, mean=mean, logs=logs)),
         scan(course.history.rho),
@@ -236,6 +315,7 @@ def _offset(
     course: Course,
     pairs: Sequence[Pair],
     sides: Sides,
+    alternative: Alternative,
     method: Literal["t", "signed_rank"],
 ) -> OffsetTest:
     """The test of the change less regression to the mean, from stated numbers or the patients' own run-in.
@@ -251,14 +331,10 @@ def _offset(
             method=method,
             zeros=analysis.zeros,
             conf_level=analysis.conf_level,
-            alternative=analysis.alternative,
+            alternative=alternative,
             readings=common_readings(pairs),
         )
-    both = [
-        (course.readings[p.subject], after)
-        for p, after in zip(pairs, y, strict=True)
-        if p.subject in course.readings
-    ]
+    both = [(course.readings[p.subject], after) for p, after in zip(pairs, y, strict=True)]
     return run_in_offset_test(
         [first for (first, _), _ in both],
         [second for (_, second), _ in both],
@@ -266,7 +342,7 @@ def _offset(
         method=method,
         zeros=analysis.zeros,
         conf_level=analysis.conf_level,
-        alternative=analysis.alternative,
+        alternative=alternative,
     )
 
 
@@ -361,7 +437,7 @@ def _at_rho(
     for rho in course.stated.rho_range:
         other = course.with_rho(rho)
         try:
-            belief = _believed(_offset(analysis, other, pairs, sides, "t"), other)
+            belief = _believed(_offset(analysis, other, pairs, sides, "two-sided", "t"), other)
         except ValueError:
             return ()
         arm = _arm(comparator, other, scale.logs, []) if comparator else None

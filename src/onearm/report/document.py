@@ -425,14 +425,12 @@ def _left_for_cells(outcome: Outcome) -> list[Span]:
     w = outcome.worth
     if w is None or w.left is None:
         return []
-    parts = ["regression to the mean"] * (w.regression is not None)
-    parts += ["background"] * (w.background is not None)
     unit, decimals = weighing.worth_unit(outcome), weighing.worth_decimals(outcome)
     shown = weighing.line_text(w.left, decimals).replace(" (", f" {unit} (", 1) if unit else ""
     return [
-        Span(f"Less {listed(parts)}, "),
+        Span(f"Less {listed(list(w.taken_off))}, "),
         Span(shown or weighing.line_text(w.left, decimals), f"#from-{outcome.id}"),
-        Span(" is left for the cells. "),
+        Span(" is left for the cells. " if w.for_the_cells else " remains. "),
     ]
 
 
@@ -603,7 +601,7 @@ def _endpoints(results: Results, drawn: dict[str, Callable[[], str]]) -> list[En
         log = trajectories(results, first).log
         band, band_caption = _band(results, first) if figure else ("", "")
         caption = (
-            f"{first.measure.label}. Solid blue: better; dashed orange: worse; dotted grey: unchanged. Diamonds: "
+            f"{first.measure.label}. {_legend(first)} Diamonds: "
             "mean with 95 % interval (t)" + (", geometric on the log scale." if log else ".")
         )
         table = tables.change_table(outcomes, results.chances.get(first.measure.id, ()))
@@ -622,7 +620,7 @@ def _weighed(results: Results) -> list[Weighed]:
     for o in weighing.weighed(results)[0]:
         assert o.measure is not None
         unit, decimals = weighing.worth_unit(o), weighing.worth_decimals(o)
-        drawn = left_over(weighing.bars(o), unit, decimals, o.measure.better or "lower")
+        drawn = left_over(weighing.bars(o), unit, decimals, o.measure.better)
         caption = (
             f"{o.measure.label}, change{f' in {unit}' if unit else ''} with "
             f"{100 * o.analysis.conf_level:g} % intervals. Grey: observed, and what would have happened anyway; "
@@ -731,8 +729,19 @@ def trajectories(results: Results, outcome: Outcome) -> figures.Trajectories:
     )
 
 
+def _legend(outcome: Outcome) -> str:
+    """What the lines mean; a measure without a better direction is told by lower and higher."""
+    assert outcome.measure is not None
+    good, bad = ("better", "worse") if outcome.measure.better else ("lower after", "higher after")
+    missing = any(p.change is None for p in outcome.pairs)
+    unknown = " Thin grey: before or after not known." if missing else ""
+    return f"Solid blue: {good}; dashed orange: {bad}; dotted grey: unchanged.{unknown}"
+
+
 def _direction(change: float | None, better: str) -> str:
-    if change is None or change == 0:
+    if change is None:
+        return "missing"
+    if change == 0:
         return "same"
     return "better" if (change < 0) == (better == "lower") else "worse"
 
@@ -893,7 +902,7 @@ def _worth_statement(outcome: Outcome) -> str:
         ("expected by regression to the mean", w.regression),
         ("less that", w.after_regression),
         ("background", w.background),
-        ("left for the cells", w.left),
+        (weighing.left_name(w).lower(), w.left),
     )
     told = [
         f"{name} {x.estimate:.8g}"

@@ -24,7 +24,7 @@ BETTER, WORSE, SAME, INK, SOFT = "#0b62a8", "#c45a00", "#8a94a3", "#1b1f27", "#5
 
 @dataclass(frozen=True)
 class Line:
-    """One participant's values over time; ``verdict`` is ``better``, ``worse`` or ``same``."""
+    """One participant's values over time; ``verdict`` is ``better``, ``worse``, ``same`` or ``missing``."""
 
     subject: str
     days: tuple[int, ...]
@@ -157,7 +157,8 @@ def alternative(data: Trajectories) -> str:
     return (
         f"{data.label}, one line per participant from {data.before} to {data.after}: "
         f"{verdicts.count('better')} better, {verdicts.count('worse')} worse, "
-        f"{verdicts.count('same')} unchanged."
+        f"{verdicts.count('same')} unchanged"
+        + (f", {verdicts.count('missing')} not known." if "missing" in verdicts else ".")
     )
 
 
@@ -166,6 +167,7 @@ def _colour(line: Line) -> tuple[str, Any]:
         "better": (BETTER, "-"),
         "worse": (WORSE, (0, (5, 2))),
         "same": (SAME, (0, (1.5, 1.5))),
+        "missing": (SAME, "-"),
     }[line.verdict]
 
 
@@ -177,7 +179,7 @@ def _draw(axes: Axes, x: Sequence[float], y: Sequence[float], line: Line) -> Non
         y,
         color=colour,
         linestyle=dash,
-        linewidth=1.3,
+        linewidth=0.7 if line.verdict == "missing" else 1.3,
         marker="o",
         markersize=4.2,
         markeredgecolor="white",

@@ -337,6 +337,9 @@ def change_table(outcomes: Sequence[Outcome], chances: Sequence[Chance] = ()) ->
             (f"Before: {o.baseline.label}{' (primary)' if o.primary_baseline else ''}", "r")
         )
     notes = [n for o in outcomes if o.comparison for n in o.comparison.notes]
+    if first.analysis.method in NEEDS_UNTREATED and first.worth:
+        tests = (first.worth.offset, first.worth.exact)
+        notes += [t.note for t in tests if t is not None and t.note]
     if len(outcomes) > 1 and any(o.worth and o.worth.missing_course == NOT_ENTRY for o in outcomes):
         notes.append(
             "Regression to the mean is taken off the primary baseline, as the reading that decided entry, and off the "
@@ -402,6 +405,14 @@ def _change_lines(first: Outcome) -> list[Line]:
     ]
 
 
+#: Which side a test looks at; nothing is said of both.
+SIDES = {
+    "two-sided": "",
+    "less": ", one-sided: lower after",
+    "greater": ", one-sided: higher after",
+}
+
+
 def posterior_words(outcome: Outcome) -> str:
     """The posterior of a mean change in one sentence; empty without one."""
     p, m, analysis = outcome.posterior, outcome.measure, outcome.analysis
@@ -432,9 +443,11 @@ def _worth_lines(first: Outcome, chances: Sequence[Chance]) -> list[Line]:
             return DASH
         return f"{number(value.estimate, d)} ({interval(value.lower, value.upper, d)})"
 
+    side = SIDES[first.analysis.alternative] if first.analysis.method in NEEDS_UNTREATED else ""
+
     def tested(label: str, method: str) -> Line:
         own = first.analysis.method == method
-        words = f"{label} (this analysis)" if own else label
+        words = f"{label}{side}{' (this analysis)' if own else ''}"
         return words, lambda o: p_value(o.worth.pvalue(method) if o.worth else None), own
 
     unit = ", % of the geometric mean" if logs else ""
@@ -450,36 +463,46 @@ def _worth_lines(first: Outcome, chances: Sequence[Chance]) -> list[Line]:
     ]
     if first.analysis.method == "mee_chua":
         lines.append(tested("P, Mee and Chua's test", "mee_chua"))
+    if first.analysis.method in ("offset_signed_rank", "mee_chua"):
+        words = f"change that remains, by this analysis{unit} ({level} interval)"
+        lines.append(line(words, lambda w: ends(w.own)))
+    chances = [c for c in chances if _share_of(first, c) is not None]
     if chances:
         lines.append(("Chance of P < 0.05 if the cells do nothing", None, False))
         lines += [_chance_line(first, c) for c in chances]
     return lines
 
 
+def _share_of(first: Outcome, chance: Chance) -> tuple[float, str] | None:
+    """How often the analysis's own test, or one like it, would be significant; None where that was not simulated."""
+    if first.analysis.method == "geometric_mean_ratio":
+        return None if chance.t_log is None else (chance.t_log, "t of the log ratio")
+    if first.analysis.method in ("paired_t", "sign_flip", "normal_posterior", "descriptive"):
+        return chance.t, "paired t"
+    if first.analysis.method in ("signed_rank", "signed_rank_normal", "sign_test"):
+        return chance.signed_rank, "exact signed rank"
+    return None
+
+
 def _chance_line(first: Outcome, chance: Chance) -> Line:
-    t = first.analysis.method in ("paired_t", "geometric_mean_ratio", "normal_posterior")
-    share = percent(chance.t if t else chance.signed_rank, 0)
-    test = "paired t" if t else "exact signed rank"
+    found = _share_of(first, chance)
+    assert found is not None
+    share, test = found
 
     def text(o: Outcome) -> str:
-        return share if o.primary_baseline else DASH
+        return percent(share, 0) if o.primary_baseline else DASH
 
-    return f"{chance.text} ({test})", text, False
+    return f"{chance.text} ({test}, two-sided)", text, False
 
 
 def _p_lines(first: Outcome) -> list[Line]:
     """The analysis's own test, marked; the other tests, two-sided; last the published variant."""
     a = first.analysis
-    sides = {
-        "two-sided": "",
-        "less": ", one-sided: lower after",
-        "greater": ", one-sided: higher after",
-    }
     lines: list[Line] = []
     if variant_words(a) and a.method not in NEEDS_UNTREATED:
         lines.append(
             (
-                f"{variant_words(a)}{sides[a.alternative]} (this analysis)",
+                f"{variant_words(a)}{SIDES[a.alternative]} (this analysis)",
                 lambda o: p_value(o.pvalue),
                 True,
             )

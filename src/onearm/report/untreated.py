@@ -192,7 +192,7 @@ class Bar:
     total: bool
 
 
-def left_over(bars: Sequence[Bar], unit: str, decimals: int, better: str) -> str:
+def left_over(bars: Sequence[Bar], unit: str, decimals: int, better: str | None) -> str:
     """Observed, less regression to the mean, less background, what is left: one row each; an SVG element."""
     known = [
         v
@@ -215,8 +215,9 @@ def left_over(bars: Sequence[Bar], unit: str, decimals: int, better: str) -> str
     ]
     for index, bar in enumerate(bars):
         parts.append(_bar(bar, top + row * index + row / 2, across, zero, left + wide, decimals))
-    side = "better" if better == "lower" else "worse"
-    other = "worse" if better == "lower" else "better"
+    side, other = {"lower": ("better", "worse"), "higher": ("worse", "better")}.get(
+        better or "", ("lower", "higher")
+    )
     foot = top + row * len(bars) + 18
     parts.append(
         f'<text x="{zero - 8:.1f}" y="{foot}" text-anchor="end" fill="{SOFT}">← {side}</text>'

@@ -15,19 +15,21 @@ from onearm.report.numbers import (
     percent,
     unit_text,
 )
-from onearm.report.tables import Cell, Row, Table, Tone, row
+from onearm.report.tables import SIDES, Cell, Row, Table, Tone, row
 from onearm.report.untreated import Bar
 
 
 def weighed(results: Results) -> tuple[list[Outcome], list[Outcome]]:
-    """One outcome for each measure and visit: that of its first analysis, under the primary baseline.
+    """One outcome for each measure, visit, comparator and level: its first analysis, under the primary baseline.
 
     First those of which something can be taken off, then those of which nothing can.
     """
-    found: dict[tuple[str, str], Outcome] = {}
+    found: dict[tuple[object, ...], Outcome] = {}
     for o in results.outcomes:
-        if o.primary_baseline and o.worth and o.measure:
-            found.setdefault((o.measure.id, o.analysis.at), o)
+        if o.primary_baseline and o.comparison and o.measure:
+            comparator = o.worth.comparator if o.worth else None
+            key = (o.measure.id, o.analysis.at, comparator and comparator.id, o.analysis.conf_level)
+            found.setdefault(key, o)
     known = [o for o in found.values() if o.worth and o.worth.left]
     return known, [o for o in found.values() if o not in known]
 
@@ -37,12 +39,16 @@ def unweighed_table(outcomes: Sequence[Outcome]) -> Table | None:
     rows = []
     for o in outcomes:
         w, m = o.worth, o.measure
-        if w is None or m is None:
+        if m is None:
+            continue
+        href = f"#from-{o.id}"
+        if w is None:
+            why = "fewer than two complete pairs"
+            rows.append(row(m.label, Cell(DASH, href), "not known", "not known", "not known", why))
             continue
         observed = line_text(w.observed, worth_decimals(o))
         label = f"{m.label}, {worth_unit(o)}" if worth_unit(o) else m.label
-        why = w.missing_course or "; ".join(w.notes)
-        href = f"#from-{o.id}"
+        why = "; ".join(x for x in (w.missing_course, *w.notes) if x)
         rows.append(row(label, Cell(observed, href), "not known", "not known", "not known", why))
     return (
         Table(
@@ -86,6 +92,13 @@ def worth_decimals(outcome: Outcome) -> int:
     return 0 if outcome.worth.percent else outcome.measure.decimals
 
 
+def left_name(w: Worth) -> str:
+    """``Left for the cells`` where both parts were taken off; else what was."""
+    if w.for_the_cells:
+        return "Left for the cells"
+    return f"Observed less {w.taken_off[0]} alone" if w.taken_off else "Left for the cells"
+
+
 def bars(outcome: Outcome) -> list[Bar]:
     """The lines as the figure draws them: those taken off with their sign turned, so that they add up."""
     w = outcome.worth
@@ -100,7 +113,7 @@ def bars(outcome: Outcome) -> list[Bar]:
         bar("Observed change", w.observed, total=False),
         bar("Regression to the mean alone", w.regression, total=False),
         bar("Background alone", w.background, total=False),
-        bar("Left for the cells", w.left, total=True),
+        bar(left_name(w), w.left, total=True),
     ]
 
 
@@ -115,10 +128,10 @@ def left_table(outcome: Outcome) -> Table:
 
     level = f"{100 * outcome.analysis.conf_level:g} %"
     rows = [
-        line("Observed change", w.observed, f"mean of {_pairs(outcome)}, t interval"),
+        line("Observed change", w.observed, f"mean of {_pairs(w.n)}, t interval"),
         line("less regression to the mean", w.regression, _course_words(w)),
         line("less background", w.background, _background_words(w, d)),
-        line("= left for the cells", w.left, _left_words(outcome), "strong"),
+        line(f"= {left_name(w)[:1].lower()}{left_name(w)[1:]}", w.left, _left_words(w), "strong"),
     ]
     for rho, after, left in w.at_rho:
         shown = left or after
@@ -133,9 +146,7 @@ def left_table(outcome: Outcome) -> Table:
     )
 
 
-def _pairs(outcome: Outcome) -> str:
-    assert outcome.comparison is not None
-    n = outcome.comparison.n
+def _pairs(n: int) -> str:
     return f"{n} complete pair{'' if n == 1 else 's'}"
 
 
@@ -165,10 +176,8 @@ def _background_words(w: Worth, decimals: int) -> str:
     return f"{c.text}{n}{own}; believed with weight {percent(c.weight, 0)}; {c.citation}"
 
 
-def _left_words(outcome: Outcome) -> str:
-    w = outcome.worth
-    assert w is not None
-    if w.left is None or w.better is None:
+def _left_words(w: Worth) -> str:
+    if w.left is None or w.better is None or not w.for_the_cells:
         return ""
     return f"probability of an improvement by the cells: {percent(w.better, 0)}"
 
@@ -204,7 +213,7 @@ def follow_up_table(outcome: Outcome) -> Table | None:
     what = "Ratio of geometric means" if f.ratio else "Mean change"
     return Table(
         f"missing-{outcome.analysis.id}",
-        f"{m.label}: {f.missing} of {f.missing + f.complete} patients without a value after",
+        f"{m.label}: {f.missing} of {f.missing + f.complete} patients without a value after (t test, two-sided)",
         (
             ("Those patients", "l"),
             (f"{what} ({level} interval)", "r"),
@@ -288,7 +297,8 @@ def _anyway_rows(o: Outcome) -> list[Row]:
             row(
                 title,
                 seen,
-                f"each patient's own chance by regression to the mean (Poisson-binomial{critical})",
+                f"each patient's own chance by regression to the mean (Poisson-binomial, "
+                f"{_tail_words(a.untreated.alternative)}{critical})",
                 Cell(f"{number(a.untreated.expected, 1)} of {a.untreated.n}", href),
                 Cell(p_clause(a.untreated.pvalue), href),
             )
@@ -298,7 +308,8 @@ def _anyway_rows(o: Outcome) -> list[Row]:
             row(
                 title,
                 seen,
-                f"reference rate, {o.analysis.reference.citation} (exact binomial)",
+                f"reference rate, {o.analysis.reference.citation} (exact binomial, "
+                f"{_tail_words(o.analysis.alternative)})",
                 percent(o.analysis.reference.rate),
                 Cell(p_clause(a.reference.pvalue), href),
             )
@@ -306,6 +317,11 @@ def _anyway_rows(o: Outcome) -> list[Row]:
     if a.posterior is not None:
         rows += _posterior_rows(o, title, seen)
     return rows
+
+
+def _tail_words(alternative: str) -> str:
+    words = {"greater": "more than expected", "less": "fewer than expected"}
+    return words.get(alternative, "two-sided")
 
 
 def _posterior_rows(o: Outcome, title: str, seen: Cell) -> list[Row]:
@@ -364,7 +380,7 @@ def found_table(outcomes: Sequence[Outcome]) -> Table | None:
         label = o.baseline.label + (" (primary)" if o.primary_baseline else "")
         rows.append(
             row(
-                f"{o.analysis.title}: {o.analysis.response}",
+                f"{o.analysis.title}: {o.analysis.response}{SIDES[o.analysis.alternative]}",
                 label,
                 Cell(f"{f.both + f.lost} of {n}", href),
                 Cell(f"{f.both + f.gained} of {n}", href),

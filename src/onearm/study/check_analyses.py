@@ -277,6 +277,22 @@ def _without_cells(check: Check, path: Path, analysis: Analysis) -> None:
                 f"describe {analysis.measure} under untreated:",
                 analysis.method,
             )
+    run_in = {u.measure for u in study.untreated if u.run_in}
+    if analysis.method == "mee_chua" and analysis.measure in run_in:
+        check.add(
+            (*path, "method"),
+            f"'mee_chua' of {analysis.measure}, whose mean is estimated from a run-in",
+            "the test takes the mean of the patients screened as known",
+            "state mean, sd and rho, or use offset_t",
+            analysis.method,
+        )
+    if analysis.deltas and "tipping_point" not in analysis.missing:
+        check.add_key(
+            (*path, "deltas"),
+            "'deltas' stands without the tipping point",
+            "missing: does not name tipping_point",
+            "add it or take deltas out",
+        )
     if analysis.background is not None:
         of_measure = [c.id for c in study.comparators if c.measure == analysis.measure]
         if analysis.background not in of_measure:

@@ -409,12 +409,6 @@ def check_safety(check: Check) -> None:
                 )
 
 
-def check_comparators(check: Check) -> None:
-    """Find comparators of unknown measures."""
-    for n, comparator in enumerate(check.study.comparators):
-        check.measure(("comparators", n, "measure"), comparator.measure)
-
-
 def check_published(check: Check) -> None:
     """Find published numbers that no result can reproduce."""
     published, study = check.study.published, check.study

@@ -12,7 +12,7 @@ from onearm.study.wording import listing, offer
 
 STATED = ("mean", "sd", "rho")
 #: Keys that make no sense beside readings from which the same is estimated.
-ESTIMATED = (*STATED, "mean_se", "rho_se")
+ESTIMATED = (*STATED, "mean_se", "rho_se", "rho_range")
 
 
 def check_untreated(check: Check) -> None:
@@ -34,6 +34,7 @@ def check_untreated(check: Check) -> None:
                     "write them",
                     untreated.measure,
                 )
+        _range(check, path, untreated)
         if untreated.above is not None and untreated.below is not None:
             check.add_key(
                 (*path, "below"),
@@ -51,6 +52,35 @@ def check_untreated(check: Check) -> None:
                     f"{untreated.measure} is analysed on a log scale: a number above 0 is expected",
                     "correct it",
                 )
+
+
+def _range(check: Check, path: Path, untreated: Untreated) -> None:
+    if untreated.rho is None or untreated.rho_range is None:
+        return
+    low, high = untreated.rho_range
+    if not low <= untreated.rho <= high:
+        check.add(
+            (*path, "rho_range"),
+            f"[{low:g}, {high:g}] does not hold rho, {untreated.rho:g}",
+            "the range is shown round rho",
+            "correct one of them",
+        )
+
+
+def check_comparators(check: Check) -> None:
+    """Find comparators of unknown measures, and those of which no ratio can be made on a log scale."""
+    for n, comparator in enumerate(check.study.comparators):
+        path: Path = ("comparators", n)
+        measure = check.measure((*path, "measure"), comparator.measure)
+        if measure is None or measure.scale != "log" or comparator.before is None:
+            continue
+        if comparator.before <= 0 or comparator.before + comparator.change <= 0:
+            check.add(
+                (*path, "before"),
+                f"{comparator.before:g}, and {comparator.before + comparator.change:g} after the change, make no ratio",
+                f"{comparator.measure} is analysed on a log scale: both means lie above 0",
+                "correct before or change",
+            )
 
 
 def _run_in(check: Check, path: Path, untreated: Untreated) -> None:

@@ -15,7 +15,6 @@ from onearm.study.check_forms import (
     check_forms,
 )
 from onearm.study.check_plan import (
-    check_comparators,
     check_donor,
     check_header,
     check_ids,
@@ -26,7 +25,7 @@ from onearm.study.check_plan import (
     check_safety,
     check_schedule,
 )
-from onearm.study.check_worth import check_multiplicity, check_untreated
+from onearm.study.check_worth import check_comparators, check_multiplicity, check_untreated
 from onearm.study.checking import Check, Finding
 from onearm.study.model import Study
 
