@@ -125,7 +125,7 @@ def sign_flip(
     (a square, a variance) ask for the side that speaks against the hypothesis.
 
     Sums are compared on decimal values; where the differences are no decimals, sums that agree to
-    one part in 10**13 of the sum of absolute differences are equal, and values of another statistic
+    2.5 parts in 10**12 of the sum of absolute differences are equal, and values of another statistic
     that agree to one part in 10**11 of the largest. Zeros keep their place and are not flipped.
 
     References
