@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -267,13 +268,17 @@ def _falls_to(t: float, df: int, target: float) -> float:
     def excess(noncentrality: float) -> float:
         return noncentral_t_below(t, df, noncentrality) - target
 
-    width = 1.0
-    low = high = t
-    while (at_low := excess(low)) <= 0:
-        low, width = low - width, 2 * width
-    width = 1.0
-    while (at_high := excess(high)) > 0:
-        high, width = high + width, 2 * width
+    # Near the root: t is about normal about the non-centrality with this spread.
+    spread = math.sqrt(1 + t * t / (2 * df))
+    low = high = t - NormalDist().inv_cdf(target) * spread
+    at_low = at_high = excess(low)
+    width = spread / 16
+    while at_low <= 0:
+        high, at_high, low = low, at_low, low - width
+        at_low, width = excess(low), 2 * width
+    while at_high > 0:
+        low, at_low, high = high, at_high, high + width
+        at_high, width = excess(high), 2 * width
     side = 0
     while high - low > 4e-15 * max(1.0, abs(low), abs(high)):
         middle = (low * at_high - high * at_low) / (at_high - at_low)
