@@ -219,3 +219,18 @@ def test_a_summary_of_nothing_and_of_one_value_is_defined():
     assert (same.sd, same.q1, same.q3) == (0.0, 2.0, 2.0)
     with pytest.raises(ValueError, match="x: found an infinite value"):
         describe([1.0, math.inf])
+
+
+def test_a_masked_value_is_missing_and_refused_not_taken_as_measured():
+    masked = np.ma.array([-3.0, -4.0, -5.0, -2.0, -1.0, 999.0], mask=[0, 0, 0, 0, 0, 1])
+    for function in (signed_rank, paired_t, hodges_lehmann):
+        with pytest.raises(ValueError, match=r"diff\[5\]: nan is not a finite number"):
+            function(masked)
+    assert describe(masked).n == 5
+    assert signed_rank(masked[:5]).n == 5
+
+
+def test_a_p_beyond_the_smallest_number_and_its_mid_p_are_above_zero():
+    got = signed_rank(-np.arange(1.0, 1101.0))
+    assert got.pvalue > 0
+    assert got.midp > 0

@@ -98,7 +98,14 @@ def as_numbers(values: npt.ArrayLike, name: str) -> FloatArray:
 
 
 def to_floats(values: npt.ArrayLike, name: str) -> FloatArray:
-    """Return values as a one-dimensional float array; None becomes NaN, texts are refused."""
+    """Return values as a one-dimensional float array; None and masked values become NaN.
+
+    Texts are refused.
+    """
+    if np.ma.isMaskedArray(
+        values
+    ):  # asarray would drop the mask, and take what it hides as measured
+        values = np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
     raw = np.asarray(values)
     if raw.ndim != 1:
         raise ValueError(

@@ -394,7 +394,7 @@ def _exact_p(ranks: IntArray, doubled: int, alternative: Alternative) -> tuple[f
     else:
         pvalue = less if alternative == "less" else greater
         midp = pvalue - at / 2
-    return max(pvalue, math.ulp(0.0)), midp
+    return max(pvalue, math.ulp(0.0)), max(midp, math.ulp(0.0))
 
 
 def _normal_p(
