@@ -11,18 +11,12 @@ import pytest
 
 import onearm.stats
 
-MODULES = [
-    "bootstrap",
-    "describe",
-    "differences",
-    "distributions",
-    "effect_size",
-    "hodges_lehmann",
-    "paired",
-    "proportion",
-    "sign_flip",
-    "signed_rank",
-]
+HERE = Path(onearm.stats.__file__).parent
+MODULES = sorted(
+    path.relative_to(HERE).with_suffix("").as_posix().replace("/", ".")
+    for path in HERE.rglob("*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
+)
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "methods").glob("*.md"))
 
 
