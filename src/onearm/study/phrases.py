@@ -350,9 +350,10 @@ def _response_method_words(analysis: Analysis) -> str:
     """Write how responders are judged."""
     if analysis.method == "responders":
         return "exact interval"
-    words = test_name(analysis)
+    words = METHODS[analysis.method]
     if analysis.reference is not None:
         words += f" of {percent(analysis.reference.rate)} ({analysis.reference.citation})"
+    words += "" if analysis.alternative == "two-sided" else f", alternative {analysis.alternative}"
     if analysis.method == "beta_binomial":
         words += (
             f", prior Beta({number_words(analysis.prior[0])}, {number_words(analysis.prior[1])})"
@@ -365,7 +366,7 @@ def _response_method_words(analysis: Analysis) -> str:
             words += f", and of earlier arms with weight {percent(analysis.weight)} ({arms})"
         if analysis.go:
             words += "; go if " + " and ".join(
-                f"P(share > {percent(d.rate)}) >= {percent(d.probability)}" for d in analysis.go
+                f"P(share > {percent(d.rate)}) ≥ {percent(d.probability)}" for d in analysis.go
             )
     return words
 
