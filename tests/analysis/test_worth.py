@@ -11,12 +11,16 @@ import pytest
 from scipy import stats
 
 from onearm.analysis import Outcome, Results, run
-from onearm.analysis.background import chance_of_regression
+from onearm.analysis.background import chance_of_regression, chance_of_selection
 from onearm.analysis.course import Course, untreated_course
 from onearm.datasets import Datasets
 from onearm.records import Records
 from onearm.stats import signed_rank
-from onearm.stats.regression_to_mean import NaturalHistory, untreated_response
+from onearm.stats.regression_to_mean import (
+    NaturalHistory,
+    significant_without_effect,
+    untreated_response,
+)
 from onearm.study import Study, Untreated
 
 Make = Callable[..., Study]
@@ -326,6 +330,33 @@ def test_patients_above_the_mean_are_significant_as_often_as_the_t_test_has_powe
     power = stats.nct.cdf(-limit, 8, shift)
     assert abs(found.t - power) < 4 * sqrt(power * (1 - power) / 20_000)
     assert found.change == pytest.approx(-4, abs=4 * 5 / sqrt(180_000))
+
+
+@pytest.mark.parametrize(
+    ("key", "limit", "side"), [("above", 8.0, "above"), ("below", 4.0, "below")]
+)
+def test_patients_let_in_by_a_threshold_are_significant_as_often_as_simulated_otherwise(
+    key: str, limit: float, side: Any
+) -> None:
+    stated = Untreated(measure="M", mean=8, sd=5, rho=0.64, citation="none", **{key: limit})
+    history = NaturalHistory(mean=8, sd=5, rho=0.64)
+    found = chance_of_selection(Course(stated, history, False, {}), 9, np.random.default_rng(1))
+    other = significant_without_effect(
+        history, n=9, threshold=limit, side=side, rng=np.random.default_rng(2)
+    )
+    for share, test in ((found.t, "paired_t"), (found.signed_rank, "signed_rank")):
+        expected = other.of(test)
+        assert abs(share - expected.share) < 4 * sqrt(2) * expected.error
+    way = -1 if side == "above" else 1
+    assert found.change == pytest.approx(way * other.fall, abs=4 * found.sd / sqrt(180_000))
+
+
+def test_a_threshold_of_the_study_file_has_its_own_line(results: Callable[..., Results]) -> None:
+    stated = course_of("mean: 1.0\n    sd: 0.92\n    rho: 0.82\n    above: 1.0")
+    found = results(stated).chances["UPROT24H"]
+    assert [c.id for c in found][:2] == ["UPROT24H.regression", "UPROT24H.selection"]
+    assert found[1].text == "regression to the mean of patients let in above 1"
+    assert found[1].t_log is not None
 
 
 # -- responders beside what would have happened anyway --------------------------------------------

@@ -62,16 +62,42 @@ def chance_of_regression(
     Each patient keeps the value before; the value after is drawn from the natural history given that value, and
     from what is not known of its mean and rho where they are uncertain (rho kept within 0 and 1).
     """
-    history, n = course.history, len(before)
     x = np.array([course.scaled(b) for b in before])
-    mean, rho = _drawn(history, trials, rng)
-    spread = history.sd * np.sqrt(1 - rho**2)
-    after = mean + rho * (x - mean) + spread * rng.normal(size=(trials, n))
-    change = np.exp(after) - np.array(before) if course.log else after - x
+    words = "regression to the mean alone, from these patients' values before"
+    return _untreated_trials(course, "regression", words, np.tile(x, (trials, 1)), rng)
+
+
+def chance_of_selection(
+    course: Course, n: int, rng: np.random.Generator, *, trials: int = 20_000
+) -> Chance:
+    """Simulate trials of other patients, let in by the study file's threshold and untreated."""
+    from scipy.special import ndtr, ndtri
+
+    stated, h = course.stated, course.history
+    limit = stated.above if stated.above is not None else stated.below
+    assert limit is not None
+    side = 1.0 if stated.above is not None else -1.0
+    # Beyond the threshold by the inverse of the normal distribution's tail.
+    tail = float(ndtr(-side * (course.scaled(limit) - h.mean) / h.sd))
+    x = h.mean - side * h.sd * ndtri(tail * rng.random((trials, n)))
+    words = (
+        f"regression to the mean of patients let in {'above' if side > 0 else 'below'} {limit:g}"
+    )
+    return _untreated_trials(course, "selection", words, x, rng)
+
+
+def _untreated_trials(
+    course: Course, kind: str, words: str, x: Changes, rng: np.random.Generator
+) -> Chance:
+    """Values after drawn from the course, given those before (trials by patients, on the scale analysed)."""
+    mean, rho = _drawn(course.history, x.shape[0], rng)
+    spread = course.history.sd * np.sqrt(1 - rho**2)
+    after = mean + rho * (x - mean) + spread * rng.normal(size=x.shape)
+    change = np.exp(after) - np.exp(x) if course.log else after - x
     return _chance(
-        f"{course.stated.measure}.regression",
+        f"{course.stated.measure}.{kind}",
         course.stated.measure,
-        "regression to the mean alone, from these patients' values before",
+        words,
         float(change.mean()),
         float(change.std()),
         course.stated.citation,
@@ -132,4 +158,8 @@ def chances(
     ]
     if course is None or (course.log and min(before) <= 0):
         return tuple(found)
-    return (chance_of_regression(course, before, stream(f"{measure}.regression")), *found)
+    by_course = [chance_of_regression(course, before, stream(f"{measure}.regression"))]
+    if course.stated.above is not None or course.stated.below is not None:
+        n = len(before)
+        by_course.append(chance_of_selection(course, n, stream(f"{measure}.selection")))
+    return (*by_course, *found)

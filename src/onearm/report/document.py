@@ -479,8 +479,9 @@ def caution(results: Results) -> list[Span]:
 
 def _without_cells(chances: Sequence[Chance]) -> str:
     """What moves patients in the simulated trials without an effect."""
-    regression = any(c.id.endswith(".regression") for c in chances)
-    others = any(not c.id.endswith(".regression") for c in chances)
+    own = (".regression", ".selection")
+    regression = any(c.id.endswith(own) for c in chances)
+    others = any(not c.id.endswith(own) for c in chances)
     parts = ["by regression to the mean"] * regression
     parts += ["as in comparable patients without the cells"] * others
     return " or ".join(parts)
