@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log, nan, sqrt
@@ -117,8 +118,14 @@ def _row(label: str, sides: _Sides, compute: Callable[[], MissingResult]) -> Ass
     except ValueError as error:
         return Assumed(label, None, None, None, None, f"not computed: {error}")
     back = exp if sides.logs else float
-    assumption = r.assumption + (LOGS if sides.logs else "")
+    assumption = _printed(r.assumption.replace("+0,", "0,"))
+    assumption += LOGS if sides.logs else ""
     return Assumed(label, back(r.estimate), back(r.lower), back(r.upper), r.pvalue, assumption)
+
+
+def _printed(words: str) -> str:
+    """A sentence with true minus signs before its numbers."""
+    return re.sub(r"-(?=\d)", "\u2212", words)
 
 
 def _worst(analysis: Analysis, measure: Measure, sides: _Sides) -> list[Assumed]:
@@ -203,11 +210,13 @@ def _tipping(analysis: Analysis, sides: _Sides, notes: list[str]) -> list[Assume
         )
     except ValueError as error:
         return [Assumed("tipping point", None, None, None, None, f"not computed: {error}")]
-    notes.append(f"Tipping point: {found.words}{LOGS if sides.logs else ''}")
+    notes.append(f"Tipping point: {_printed(found.words)}{LOGS if sides.logs else ''}")
     back = exp if sides.logs else float
     return [
         Assumed(
-            f"delta {r.delta:+.3g}{' (log)' if sides.logs else ''}".replace("-", "\u2212"),
+            f"delta {f'{r.delta:+.3g}' if r.delta else '0'}{' (log)' if sides.logs else ''}".replace(
+                "-", "\u2212"
+            ),
             back(r.estimate),
             back(r.lower),
             back(r.upper),

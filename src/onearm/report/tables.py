@@ -415,17 +415,32 @@ SIDES = {
 
 def posterior_words(outcome: Outcome) -> str:
     """The posterior of a mean change in one sentence; empty without one."""
-    p, m, analysis = outcome.posterior, outcome.measure, outcome.analysis
-    if p is None or m is None:
+    if outcome.posterior is None:
         return ""
-    at = analysis.relevant if analysis.relevant is not None else 0.0
-    lower = (m.better or "lower") == "lower"
-    chance = p.probability_below(at) if lower else p.probability_above(at)
-    side = "below" if lower else "above"
-    return (
-        f"{number(p.estimate, m.decimals)} ({interval(p.lower, p.upper, m.decimals)}); "
-        f"P(mean change {side} {number(at, m.decimals)}) = {number(chance, 3)}"
-    )
+    return f"{_posterior_interval(outcome)}; {_posterior_question(outcome)} = {_posterior_chance(outcome)}"
+
+
+def _posterior_interval(outcome: Outcome) -> str:
+    p, m = outcome.posterior, outcome.measure
+    if p is None or m is None:
+        return DASH
+    return f"{number(p.estimate, m.decimals)} ({interval(p.lower, p.upper, m.decimals)})"
+
+
+def _posterior_question(outcome: Outcome) -> str:
+    """``P(mean change below −4.0)``: the relevant change of the study file, on the better side."""
+    m, at = outcome.measure, outcome.analysis.relevant or 0.0
+    assert m is not None
+    side = "above" if m.better == "higher" else "below"
+    return f"P(mean change {side} {number(at, m.decimals)})"
+
+
+def _posterior_chance(outcome: Outcome) -> str:
+    p, m, at = outcome.posterior, outcome.measure, outcome.analysis.relevant or 0.0
+    if p is None or m is None:
+        return DASH
+    chance = p.probability_above(at) if m.better == "higher" else p.probability_below(at)
+    return number(chance, 3)
 
 
 def _worth_lines(first: Outcome, chances: Sequence[Chance]) -> list[Line]:
@@ -508,8 +523,10 @@ def _p_lines(first: Outcome) -> list[Line]:
             )
         )
     if a.method == "normal_posterior":
-        words = "posterior of the mean change, flat prior (this analysis)"
-        lines.append((words, lambda o: posterior_words(o) or DASH, True))
+        level = f"{100 * a.conf_level:g} %"
+        words = f"posterior median change, flat prior ({level} interval; this analysis)"
+        lines.append((words, _posterior_interval, True))
+        lines.append((_posterior_question(first), _posterior_chance, True))
     others: list[tuple[str, str, str, Callable[[BeforeAfter], float | None]]] = [
         ("paired t", "paired_t", "", lambda c: c.t.pvalue if c.t else None),
         (_exact("pratt"), "signed_rank", "pratt", lambda c: c.pratt.pvalue if c.pratt else None),
