@@ -436,3 +436,67 @@ def test_every_key_of_the_json_stands_in_the_documentation(of_2018):
     keys = {k for r in of_2018.values() for k in r}
     keys |= {k for r in of_2018.values() for t in r["tests"] for k in t}
     assert [k for k in sorted(keys) if f"{k}`" not in page and f".{k}[]" not in page] == []
+
+
+# -- what a verdict rests on
+
+FEW = """\
+report: {id: B}
+participants: {n: 9, also: []}
+results:
+  - {id: s, scale: {values: integer, range: [0, 2]}, before: {mean: '2.00'}, after: {mean: '1.33'}, p: '0.014'}
+"""
+BINARY = FEW.split("  - ")[0] + (
+    "  - {id: a, scale: binary, before: {mean: '0.44'}, after: {mean: '0.89'}, p: '0.125'}\n"
+)
+
+
+def test_where_all_start_at_the_top_of_the_scale_nobody_rises():
+    result = facts_of(FEW)
+    tests = {t["test"]: t for t in result["tests"]}
+    assert tests["paired_t"]["verdict"] == "impossible"
+    assert tests["signed_rank_normal_cc"]["verdict"] == "impossible"
+    rank = tests["signed_rank_normal"]
+    assert (rank["verdict"], rank["sets_of_changes"]) == ("possible", 4)
+    assert (rank["witness"]["unchanged"], rank["witness"]["against"]) == (3, 0)
+    page = words_of(FEW)
+    assert "rises" not in page
+    assert "leave 4 ways" in page
+    assert "paired t test, with" not in result["reading"]
+
+
+def test_two_shares_of_nine_patients_leave_two_ways_of_changing():
+    result = facts_of(BINARY)
+    tests = {t["test"]: t for t in result["tests"]}
+    assert tests["paired_t"]["verdict"] == "impossible"
+    assert tests["signed_rank_normal"]["verdict"] == "impossible"
+    assert tests["sign_test"]["proof"] in ("constructed", "range and means")
+    assert "the sign test, when 4 rise and 5 are unchanged." in result["reading"]
+
+
+def test_a_possible_by_n_alone_is_not_called_exhaustive():
+    text = SLEDAI.replace("n: 9", "n: 9, also: []")
+    result = facts_of(text)
+    possible = {t["test"]: t["proof"] for t in result["tests"] if t["verdict"] == "possible"}
+    assert possible["mann_whitney_exact"] == "by n alone"
+    assert possible["signed_rank_normal_cc"] == "constructed"
+    assert "exhaustive" not in possible.values()
+    assert result["not_used"] == ["means", "SDs", "range"]
+    page = words_of(text)
+    assert "by n alone; the printed means, SDs and range are not used" in page
+    assert "show these to be possible together with the printed numbers: signed rank" in page
+
+
+def test_a_named_test_for_groups_is_kept_among_the_readings():
+    text = SLEDAI.replace("n: 9", "n: 9, also: []").replace("0.014", "0.046")
+    result = facts_of(text + "    test: Mann-Whitney\n")
+    assert result["readings"][0]["test"].startswith("mann_whitney")
+    assert result["reading"].startswith("Most economical reading: the Mann-Whitney test")
+    assert "Mann-Whitney" not in facts_of(text)["reading"]
+
+
+def test_an_exact_mann_whitney_no_above_6_patients_is_no_proof():
+    text = SLEDAI.replace("n: 9", "n: 8, also: []")
+    at = next(t for t in facts_of(text)["tests"] if t["test"] == "mann_whitney_exact")
+    assert (at["verdict"], at["proof"]) == ("not found", "without ties")
+    assert "only values without ties were counted" in words_of(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -38,6 +39,12 @@ from onearm.stats.reported import (
 )
 from onearm.stats.reported.attainable import LARGEST as LARGEST_TESTED
 from onearm.stats.reported.attainable import MISUSED, SIGNED_RANK
+from onearm.stats.reported.small_scale import (
+    JUDGED,
+    Counts,
+    allowed_changes,
+    attainable_on_small_scale,
+)
 
 #: Numbers of patients for which a mean or percentage is listed as possible or not.
 LISTED = 12
@@ -104,7 +111,11 @@ class LimitCheck:
 
 @dataclass(frozen=True)
 class TestAt:
-    """One test at one number of patients; ``computed`` is its P where means and SDs fix it."""
+    """One test at one number of patients; ``computed`` is its P where means and SDs fix it.
+
+    ``sets`` is how many sets of changes the scale, its range and the printed means allow where every
+    one of them was judged; None where the test was looked at by the number of patients alone.
+    """
 
     __test__ = False
 
@@ -114,11 +125,19 @@ class TestAt:
     implied: ImpliedChange | None = None
     narrowed: ImpliedChange | None = None
     computed: Range | None = None
+    sets: int | None = None
 
     @property
     def verdict(self) -> str:
         """``possible``, ``impossible``, ``not found`` or ``unknown``."""
         return self.attainable.verdict
+
+    @property
+    def by_n_alone(self) -> bool:
+        """Whether it can give P for so many patients, but no other printed number was used."""
+        return (
+            self.verdict == "possible" and self.sets is None and self.attainable.proof != "formula"
+        )
 
 
 @dataclass(frozen=True)
@@ -159,6 +178,28 @@ class Findings:
     def test_at(self, test: str, n: int) -> TestAt:
         """Return one test at one number of patients."""
         return next(t for t in self.tests if t.test == test and t.n == n)
+
+    def proof(self, at: TestAt) -> str:
+        """Say what a verdict rests on; ``by n alone`` is no proof that all numbers go together."""
+        if at.n == self.result.n and at.test in {c.test for c in self.constructed}:
+            return "constructed"
+        if at.sets is not None:
+            return "range and means"
+        return "by n alone" if at.by_n_alone else at.attainable.proof
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Name what is printed but not used where tests are looked at by n alone."""
+        r = self.result
+        groups = (r.before, r.after, r.change, r.once)
+        names = [
+            ("means", any(s.mean is not None for s in groups)),
+            ("SDs", any(s.sd is not None for s in groups)),
+            ("medians", any(s.median is not None for s in groups)),
+            ("smallest and largest values", any(s.minimum or s.maximum for s in groups)),
+            ("range", r.scale.low is not None or r.scale.high is not None),
+        ]
+        return tuple(name for name, printed in names if printed)
 
     @property
     def count_agrees(self) -> bool:
@@ -349,6 +390,31 @@ def _change_sums(result: Result) -> list[LimitCheck]:
 
 
 def _test(test: str, p: Printed, n: int, result: Result) -> TestAt:
+    changes = _allowed_changes(result, n) if test in JUDGED else None
+    if changes is None:
+        return _test_by_n(test, p, n, result)
+    before, after = result.before.mean, result.after.mean
+    assert before is not None and after is not None
+    falling = None if before.value == after.value else after.value < before.value
+    found = attainable_on_small_scale(p, n, test, changes, falling=falling)
+    if test != "paired_t":
+        return TestAt(test, n, found, sets=len(changes))
+    by_formula = _paired_t(p, n, result)
+    if by_formula.verdict == "impossible":  # by an SD that is printed
+        found = replace(found, verdict="impossible", witness=None)
+    return replace(by_formula, attainable=found, sets=len(changes))
+
+
+@lru_cache(maxsize=32)
+def _allowed_changes(result: Result, n: int) -> tuple[Counts, ...] | None:
+    """List the changes that a scale of few values and the printed means allow; None if too many."""
+    before, after = result.before.mean, result.after.mean
+    if before is None or after is None:
+        return None
+    return allowed_changes(before, after, n, result.scale, result.change.mean)
+
+
+def _test_by_n(test: str, p: Printed, n: int, result: Result) -> TestAt:
     if test in SIGNED_RANK:
         found = attainable_signed_rank(p, n, test, ties_usual=result.whole)
         return TestAt(test, n, found)
@@ -521,7 +587,7 @@ def _with_pairs(findings: Findings) -> Findings:
     tests = [r.test for r in findings.readings if r.cost <= MOST_ASSUMED]
     tests = [
         t for t in tests if t != "mann_whitney_exact"
-    ]  # it has no ties; scores nearly always do
+    ]  # not among the tests that the search knows
     empty = result.before == Summary() or result.after == Summary()
     if not tests or empty or findings.broken or result.p is None or result.n < 2:
         return findings
@@ -540,7 +606,9 @@ def _with_pairs(findings: Findings) -> Findings:
         change=result.change if result.change != Summary() else None,
     )
     readings = [
-        replace(r, cost=r.cost + NOT_HIT) if r.test in tests and r.test not in found else r
+        replace(r, cost=r.cost + NOT_HIT)
+        if r.test in tests and r.test not in found and r.at.sets is None
+        else r
         for r in findings.readings
     ]
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from onearm.recheck.checks import TEST_NAMES, Findings, Recheck, TestAt
@@ -32,6 +33,7 @@ def facts(recheck: Recheck) -> dict[str, Any]:
 
 def _result(f: Findings) -> dict[str, Any]:
     r = f.result
+    bare = replace(f, constructed=())  # pairs are for the sidedness that the report means
     return {
         "id": r.id,
         "label": r.label,
@@ -89,8 +91,9 @@ def _result(f: Findings) -> dict[str, Any]:
             }
             for x in f.limits
         ],
-        "tests": [_test(t) for t in f.tests],
-        "other_sided": [_test(t) for t in f.other_sided],
+        "tests": [_test(t, f) for t in f.tests],
+        "other_sided": [_test(t, bare) for t in f.other_sided],
+        "not_used": list(f.unused),
         "p_at_correlation": [{"r": rho, "p": p} for rho, p in f.at_correlations],
         "p_from_change": _range(f.p_from_change),
         "readings": [{"test": r.test, "cost": r.cost} for r in f.readings],
@@ -113,14 +116,15 @@ def _result(f: Findings) -> dict[str, Any]:
     }
 
 
-def _test(t: TestAt) -> dict[str, Any]:
+def _test(t: TestAt, f: Findings) -> dict[str, Any]:
     a = t.attainable
     return {
         "test": t.test,
         "name": TEST_NAMES[t.test],
         "n": t.n,
         "verdict": a.verdict,
-        "proof": a.proof,
+        "proof": f.proof(t),
+        "sets_of_changes": t.sets,
         "patterns": a.patterns,
         "p_below": a.below,
         "p_above": a.above,

@@ -9,6 +9,7 @@ from onearm.recheck.checks import TEST_NAMES, Findings, Recheck
 from onearm.recheck.reading import Result
 from onearm.recheck.words import (
     PLACES,
+    basis_words,
     cell,
     numbers_in_words,
     p_clause,
@@ -42,8 +43,12 @@ def grid(f: Findings) -> str:
     notes = [
         "yes: without ties or unchanged patients; ties, 1u: only with ties, with 1 unchanged; no: never"
     ]
+    notes += basis_words(f, grid=True)
     if any(t.verdict == "not found" for t in f.tests):
         notes.append("?: not found among the patterns tried, which are not all: no proof")
+    exact = [t for t in f.tests if t.attainable.proof == "without ties"]
+    if exact:
+        notes.append("Mann-Whitney, exact, ?: only values without ties were counted")
     if any(t.verdict == "unknown" for t in f.tests):
         notes.append("–: too little is printed to tell, or too many patients")
     if f.excluded_n:

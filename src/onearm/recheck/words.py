@@ -255,10 +255,55 @@ def p_in_words(f: Findings) -> list[str]:
         return []
     if result.n < 2:
         return [f"{p_clause(result.p)}: no test can be made of one patient."]
-    lines = [*_counted_words(f), _sign_words(f), *_approximate_words(f)]
+    sets = f.test_at("paired_t", result.n).sets
+    if sets is None:
+        lines = [*_counted_words(f), _sign_words(f), *_approximate_words(f)]
+    else:
+        lines = [_small_scale_words(sets, f)]
+        lines += [
+            _possible_words(f.test_at(t, result.n), f)
+            for t in (*COUNTED, "sign_test", *APPROXIMATE)
+        ]
+    lines += basis_words(f)
     lines += [*paired_t_words(f), *_misuse_words(f), *_other_n_words(f)]
     other = _other_side_words(f)
     return [*lines, *([other] if other else []), *_named_words(f), economical(f)]
+
+
+def _small_scale_words(sets: int, f: Findings) -> str:
+    ways = "way" if sets == 1 else "ways"
+    rest = [x for x in f.unused if x not in ("means", "range")]
+    line = (
+        f"The range of the scale and the printed means leave {sets or 'no'} {ways} in which so many "
+        "patients can change by so much. Each test of paired values is judged on "
+        f"{'it' if sets == 1 else 'these'} alone"
+    )
+    return f"{line}{f' ({listed(rest)} not used)' if rest else ''}."
+
+
+def basis_words(f: Findings, *, grid: bool = False) -> list[str]:
+    """Say which verdicts rest on n alone, and which of those constructed pairs bear out."""
+    at_n = [t for t in f.tests if t.n == f.result.n and t.by_n_alone]
+    if not at_n or not f.unused:
+        return []
+    unused = f"the printed {listed(f.unused)} are not used"
+    if f.unused == ("range",):
+        unused = "the range is not used"
+    if grid:
+        some = "" if all(t.sets is None for t in f.tests) else "Mann-Whitney: "
+        return [
+            f"{some}rank and sign tests by n alone; {unused}".replace(": rank and sign tests", ":")
+        ]
+    built = {c.test for c in f.constructed}
+    shown = [TEST_NAMES[t.test] for t in at_n if t.test in built]
+    names = "Rank and sign tests are" if f.test_at("paired_t", f.result.n).sets is None else ""
+    line = f"{names or 'The Mann-Whitney test is'} judged by n alone: {unused}"
+    if shown:
+        line += (
+            f". The constructed pairs show these to be possible together with the printed numbers: "
+            f"{'; '.join(shown)}"
+        )
+    return [line + "."]
 
 
 def _counted_words(f: Findings) -> list[str]:
@@ -338,7 +383,7 @@ def _possible_words(at: TestAt, f: Findings) -> str:
         return f"{name}: impossible; {_nearest(a.below, a.above, f.result)}."
     half = 2 if f.result.one_sided else 1
     value = p_text(a.witness.pvalue / half)
-    if at.test == "sign_flip":
+    if at.test == "sign_flip" and at.sets is None:
         return f"{name}: possible; {value} is among its values, by changes of suitable sizes."
     return f"{name}: possible; {value} when {witness_words(a.witness, at, f.result)}."
 
@@ -361,6 +406,8 @@ def witness_words(w: Witness, at: TestAt, result: Result) -> str:
     line = listed(parts)
     if w.statistic and not at.test.startswith("sign_test"):
         line += f" (rank sum W = {number_of(w.statistic)})"
+    if at.test == "sign_test" and at.sets is not None:
+        return line
     ties = _tie_words(w.ties, "changes")
     return f"{line}, {ties}" if ties else f"{line}, without ties"
 
@@ -401,7 +448,14 @@ def paired_t_words(f: Findings) -> list[str]:
             if at.verdict == "impossible"
             else "The paired t test: a P of 1 says nothing of the spread."
         ]
+    if at.sets is not None and at.verdict == "impossible":
+        return [
+            "The paired t test cannot give it: it would need an SD of the change of "
+            f"{between(at.implied.sd)}, which none of those ways of changing has."
+        ]
     lines = [_spread_words(at.implied, f.result), *_interval_words(at.implied, f.result)]
+    if at.attainable.witness is not None:
+        lines[0] = f"{lines[0][:-1]}, as when {witness_words(at.attainable.witness, at, f.result)}."
     if at.implied.correlation is not None:
         lines += _correlation_words(at, f)
     if f.p_from_change is not None:
@@ -531,7 +585,7 @@ def _other_n_words(f: Findings) -> list[str]:
 def _only(at: TestAt) -> str:
     """Say in brackets what a test needs: ties, unchanged patients, a correlation."""
     w = at.attainable.witness
-    if w is None:
+    if w is None or at.test == "paired_t":
         return "" if cell(at) == "yes" else f" ({cell(at)})"
     parts = ["ties"] if w.tied else []
     parts += [f"{w.n_zero} unchanged"] if w.n_zero else []
@@ -574,7 +628,7 @@ def economical(f: Findings) -> str:
     """Say the reading that assumes least, and the next one."""
     result = f.result
     assert result.p is not None
-    readings = [r for r in f.readings if r.test not in MISUSED]
+    readings = kept_readings(f)
     aside = f"the printed numbers cannot all be true of {patients(result.n)}; setting that aside, "
     lead = aside if f.broken else ""
     if not readings:
@@ -589,10 +643,23 @@ def economical(f: Findings) -> str:
     ]
     if rest:
         line += f". Next: {_reading_words(rest[0], result)}"
+    weak = [r for r in best if f.proof(r.at) == "by n alone"]
+    if weak and f.unused:
+        line += (
+            ". By n alone: pairs with the other printed numbers were not found or not looked for"
+        )
     return line + "."
 
 
+def kept_readings(f: Findings) -> list[Reading]:
+    """Return the readings without misused tests, save those that the report names."""
+    named = TESTS.get(f.result.test, ())
+    return [r for r in f.readings if r.test not in MISUSED or r.test in named]
+
+
 def _kind(reading: Reading) -> str:
+    if reading.test in MISUSED:
+        return "groups"
     return "t" if reading.test == "paired_t" else "rank"
 
 
@@ -615,7 +682,7 @@ def _reading_words(r: Reading, result: Result) -> str:
         return FULL_NAMES[r.test]
     w = r.at.attainable.witness
     assert w is not None
-    if r.test == "sign_flip":
+    if r.test == "sign_flip" and r.at.sets is None:
         return FULL_NAMES[r.test]
     return f"{FULL_NAMES[r.test]}, when {witness_words(w, r.at, result)}"
 
@@ -630,7 +697,7 @@ def cell(at: TestAt) -> str:
         r = at.implied.correlation
         return f"r {_r(r.nominal)}" if r.nominal is not None else "yes"
     w = at.attainable.witness
-    if w is None:
+    if w is None or at.test == "paired_t":
         return "yes"
     parts = ["ties"] if w.tied else []
     parts += [f"{w.n_zero}u"] if w.n_zero else []
@@ -642,12 +709,13 @@ def shared_words(recheck: Recheck) -> str:
     with_p = [f for f in recheck.findings if f.tests]
     if len(with_p) < 2:
         return ""
-    each = [next((r for r in f.readings if r.test not in MISUSED), None) for f in with_p]
+    each = [next(iter(kept_readings(f)), None) for f in with_p]
     if not all(each):
         lost = [f.result.label for f, r in zip(with_p, each, strict=True) if r is None]
         return f"No paired test looked at gives the P of {listed(lost)}."
     apart = sum(r.cost for r in each if r is not None)
-    shared = [pair for pair in recheck.shared if pair[0] not in MISUSED]
+    kept = [{r.test for r in kept_readings(f)} for f in with_p]
+    shared = [pair for pair in recheck.shared if all(pair[0] in tests for tests in kept)]
     if shared and shared[0][1] <= apart:
         patterns = [
             f"{f.result.label}: {_pattern(next(r for r in f.readings if r.test == shared[0][0]), f.result)}"

@@ -49,6 +49,8 @@ SAMPLED = 120
 ORDERS = 6
 #: Up to this many patients in a group, Mann-Whitney ties are gone through.
 TIED_GROUPS = 12
+#: The same for the exact test: all orders of tie groups.
+TIED_EXACT = 6
 SEED = 20181230
 #: Tests for independent groups: a misuse for the values of the same patients.
 MISUSED = (
@@ -115,7 +117,7 @@ class Attainable:
         ``"not found"``: not among those tried; ``"unknown"``: too little is printed.
     proof
         ``"exhaustive"``, ``"lattice"`` (P can only be a multiple of one fraction), ``"formula"``,
-        ``"sampled"`` or ``"none"``.
+        ``"sampled"``, ``"without ties"`` (only untied values were counted) or ``"none"``.
     patterns
         How many patterns (zeros, tie groups and rank sum) give it, among those tried.
     below, above
@@ -130,7 +132,7 @@ class Attainable:
     test: str
     n: int
     verdict: Verdict
-    proof: Literal["exhaustive", "lattice", "formula", "sampled", "none"]
+    proof: Literal["exhaustive", "lattice", "formula", "sampled", "without ties", "none"]
     patterns: int = 0
     below: float | None = None
     above: float | None = None
@@ -496,8 +498,9 @@ def attainable_mann_whitney(p: Printed, n: int, test: str) -> Attainable:
     n
         Number of patients; both groups have this many values.
     test
-        ``"mann_whitney_exact"`` (without ties), ``"mann_whitney_normal"``, and with ``_cc``, with
-        ties allowed.
+        ``"mann_whitney_exact"``, ``"mann_whitney_normal"``, and with ``_cc``, with ties allowed. The
+        exact test is by the permutations of the values; above n = 6 only values without ties are
+        counted for it, and there is no proof that it cannot.
 
     Notes
     -----
@@ -553,10 +556,59 @@ def _mann_whitney_exact(p: Printed, n: int) -> Attainable:
     witness = (
         Witness(float(values[hits[0]]), float(hits[0]), 0, (1,) * 2 * n, None) if hits else None
     )
-    verdict: Verdict = "possible" if hits else "impossible"
+    if hits:
+        return Attainable(
+            "mann_whitney_exact", n, "possible", "exhaustive", len(hits), *ends, *ends, witness
+        )
+    if n > TIED_EXACT:
+        return Attainable("mann_whitney_exact", n, "not found", "without ties", 0, *ends, *ends)
+    return _mann_whitney_exact_tied(p, n, ends)
+
+
+def _mann_whitney_exact_tied(
+    p: Printed, n: int, untied: tuple[float | None, float | None]
+) -> Attainable:
+    """Go through all orders of tie groups for the permutation test of the rank sum."""
+    found: list[tuple[Fraction, int, tuple[int, ...]]] = []
+    every: list[Fraction] = []
+    for bars in range(2 ** (2 * n - 1) - 1):
+        sizes = _composition(2 * n, bars)
+        for doubled, pvalue in _tied_exact_p(sizes, n):
+            every.append(pvalue)
+            if p.admits(pvalue):
+                found.append((pvalue, doubled, sizes))
+    values = np.array([float(v) for v in every])
+    ends = _neighbours(values, _inside(values, p), p)
+    if not found:
+        return Attainable("mann_whitney_exact", n, "impossible", "exhaustive", 0, *ends, *untied)
+    pvalue, doubled, sizes = min(found, key=lambda x: (2 * n - len(x[2]), x[1], x[2]))
+    witness = Witness(float(pvalue), doubled / 2, 0, sizes, None)
     return Attainable(
-        "mann_whitney_exact", n, verdict, "exhaustive", len(hits), *ends, *ends, witness
+        "mann_whitney_exact", n, "possible", "exhaustive", len(found), *ends, *untied, witness
     )
+
+
+@lru_cache(maxsize=4096)
+def _tied_exact_p(sizes: tuple[int, ...], n: int) -> tuple[tuple[int, Fraction], ...]:
+    """Return each doubled U up to the middle with its two-sided P, given these tie groups."""
+    field = 16  # bits for a count; there are at most 924 choices of 6 from 12
+    reach, below = [1] + [0] * n, 0
+    for size in sizes:
+        after = [0] * (n + 1)
+        for held, counts in enumerate(reach):
+            if not counts:
+                continue
+            for own in range(max(0, size - (n - (below - held))), min(size, n - held) + 1):
+                gained = own * (2 * (below - held) + (size - own))
+                after[held + own] += (counts << (field * gained)) * math.comb(size, own)
+        reach, below = after, below + size
+    whole, tail, found = math.comb(2 * n, n), 0, []
+    for doubled in range(n * n + 1):
+        count = reach[n] >> (field * doubled) & (2**field - 1)
+        tail += count
+        if count:
+            found.append((doubled, min(Fraction(1), Fraction(2 * tail, whole))))
+    return tuple(found)
 
 
 @lru_cache(maxsize=64)
