@@ -500,3 +500,26 @@ def test_an_exact_mann_whitney_no_above_6_patients_is_no_proof():
     at = next(t for t in facts_of(text)["tests"] if t["test"] == "mann_whitney_exact")
     assert (at["verdict"], at["proof"]) == ("not found", "without ties")
     assert "only values without ties were counted" in words_of(text)
+
+
+def test_a_p_printed_as_0_tells_nothing_and_spreads_of_0_are_written_as_numbers():
+    text = SLEDAI.replace("n: 9", "n: 9, also: []").replace("0.014", "0")
+    page = words_of(text.replace("'5.8'", "'0.0'").replace("'4.8'", "'0.0'"))
+    assert "P = 0 stands for any P up to 0.5: it tells no tests apart" in page
+    assert "0.0e+00" not in page
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("    constraints: {before: {minimum: 9, maximum: 3}}\n", "minimum 9 lies above maximum 3"),
+        ("    constraints:\n", "nothing stands here; a block"),
+        ("    change: {mean: '" + "1" * 5000 + "'}\n", "...' is not a number"),
+    ],
+)
+def test_faults_are_told_in_short(text, says):
+    with pytest.raises(RecheckError) as found:
+        parse_report((SLEDAI + text).encode(), "x.yaml")
+    assert says in str(found.value)
+    assert "None" not in str(found.value)
+    assert len(str(found.value)) < 1000

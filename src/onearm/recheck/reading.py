@@ -202,6 +202,8 @@ class _Reader:
             found = (
                 "a list stands here" if node.kind == "list" else f"{shown(node.value)} is a value"
             )
+            if node.kind == "scalar" and node.value is None:
+                found = "nothing stands here"
             self.fault(node, path, found, f"a block with the keys {', '.join(keys)}", "write it")
             return False
         for key in node.keys:
@@ -397,6 +399,11 @@ class _Reader:
                 self.printed(inner.keys[k], f"{path}.{key}.{k}") if k in inner.keys else None
                 for k in ("minimum", "maximum")
             ]
+            if ends[0] is not None and ends[1] is not None and ends[0].value > ends[1].value:
+                self.fault(
+                    inner, f"{path}.{key}", f"minimum {ends[0].text} lies above maximum {ends[1].text}",
+                    "the minimum is at most the maximum", "correct one",
+                )  # fmt: skip
             found.append(Limits(*(None if e is None else e.value for e in ends)))
         return found[0], found[1]
 

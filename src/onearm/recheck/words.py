@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 from onearm.recheck.checks import (
     TEST_NAMES,
@@ -59,7 +60,7 @@ def number(value: float, digits: int = 3) -> str:
     """Write a number with so many digits that count, a true minus sign and no exponent."""
     if math.isinf(value):
         return "no limit"
-    if value == 0:
+    if abs(value) < 1e-12:  # a difference of equal numbers
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = rounded(value, places)
@@ -73,6 +74,8 @@ def rounded(value: float, places: int) -> str:
 
 def p_text(p: float) -> str:
     """Write a P value with four decimals; smaller ones with two digits that count."""
+    if p == 0:
+        return "0"
     return rounded(p, 4) if p >= 0.001 else number(p, 2) if p >= 1e-9 else f"{p:.1e}"
 
 
@@ -265,6 +268,12 @@ def p_in_words(f: Findings) -> list[str]:
             for t in (*COUNTED, "sign_test", *APPROXIMATE)
         ]
     lines += basis_words(f)
+    lower, upper = result.p.lower, result.p.upper
+    if lower == 0 and upper is not None and upper >= Fraction(1, 2):
+        lines.insert(
+            0,
+            f"{p_clause(result.p)} stands for any P up to {float(upper):g}: it tells no tests apart.",
+        )
     lines += [*paired_t_words(f), *_misuse_words(f), *_other_n_words(f)]
     other = _other_side_words(f)
     return [*lines, *([other] if other else []), *_named_words(f), economical(f)]

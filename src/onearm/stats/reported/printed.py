@@ -121,8 +121,9 @@ def read_printed(text: str, name: str = "number") -> Printed:
         todo = "write the number alone, such as '15.4' or '< 0.001'"
         if "," in clean:
             todo = "write a decimal point, and thousands without a separator"
+        start = text if len(text) <= 2 * LONGEST else f"{text[:LONGEST]}..."
         raise ValueError(
-            f"{name}: {text!r} is not a number as printed; one number expected; {todo}"
+            f"{name}: {start!r} is not a number as printed; one number expected; {todo}"
         )
     relation = _RELATIONS[match[1] or ""]
     number = Decimal(match[2].replace("−", "-"))
