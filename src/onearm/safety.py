@@ -10,6 +10,7 @@ from onearm.dates import PartialDate, study_day
 from onearm.errors import DateError
 from onearm.records import Datum, FormKey, Records, seq_set
 from onearm.stats import Interval, clopper_pearson
+from onearm.stats.bayes import beta_binomial
 from onearm.study import Form, StoppingRule
 
 NO_TERM = "(term not recorded)"
@@ -243,12 +244,9 @@ def stopping_states(records: Records) -> tuple[StoppingState, ...]:
 
 
 def _stopping(records: Records, rule: StoppingRule) -> StoppingState:
-    from scipy.special import betaincc
-
     hits = [e for e in emergent(records) if event_matches(rule.event, e) is not False]
     row = count_events(rule.id, hits, records.treated)
-    a, b = rule.prior
-    probability = float(betaincc(a + row.subjects, b + row.of - row.subjects, rule.limit))
+    probability = beta_binomial(row.subjects, row.of, rule.prior).probability_above(rule.limit)
     return StoppingState(
         rule, row.subjects, row.of, probability, probability > rule.probability, row.seqs
     )

@@ -31,7 +31,7 @@ from onearm.stats import (
 )
 from onearm.stats.bayes import Posterior, normal_posterior
 from onearm.study import Analysis, BaselineRule, Measure, PublishedTest
-from onearm.study.values import CHANGES
+from onearm.study.values import CHANGES, NEEDS_UNTREATED, RESPONSES
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _posterior(
 def _pvalue(
     analysis: Analysis, sides: Sides, weighed: Worth | None, rng: np.random.Generator
 ) -> float | None:
-    if analysis.method in ("offset_t", "offset_signed_rank", "mee_chua"):
+    if analysis.method in NEEDS_UNTREATED:
         return weighed.pvalue(analysis.method) if weighed else None
     return change_pvalue(sides, analysis, rng)
 
@@ -232,7 +232,7 @@ def _renal_response(data: Datasets, analysis: Analysis, rule: BaselineRule) -> O
 
 METHODS = {
     **dict.fromkeys(CHANGES, _change),
-    **dict.fromkeys(("responders", "binomial", "poisson_binomial", "beta_binomial"), _responder),
+    **dict.fromkeys(RESPONSES, _responder),
     "mcnemar": _mcnemar,
     "renal_response": _renal_response,
 }

@@ -101,14 +101,13 @@ class Worth:
     at_rho: tuple[tuple[float, Line, Line | None], ...]
     notes: tuple[str, ...]
 
+    def test(self, method: str) -> OffsetTest | MeeChua | None:
+        """One of the tests that take regression to the mean off, by the study file's name of it."""
+        return _by_method(self.offset, self.exact, self.mee_chua)[method]
+
     def pvalue(self, method: str) -> float | None:
-        """P of one of the tests that take regression to the mean off; None where it could not be made."""
-        tests = {
-            "offset_t": self.offset,
-            "offset_signed_rank": self.exact,
-            "mee_chua": self.mee_chua,
-        }
-        test = tests[method]
+        """P of one of these tests; None where it could not be made."""
+        test = self.test(method)
         return test.pvalue if test else None
 
     @property
@@ -126,7 +125,7 @@ class Worth:
 def worth(
     data: Datasets, analysis: Analysis, rule: BaselineRule, pairs: Sequence[Pair]
 ) -> Worth | None:
-    """Take the change of the complete pairs apart; None below two pairs, or when their changes do not vary.
+    """Take the change of the complete pairs apart; None below two pairs.
 
     The primary baseline is taken for the reading on which entry was decided. Under another rule there is no
     background; regression is taken off only the mean of all readings before, which holds that reading too.
@@ -226,13 +225,15 @@ def _left(observed: _Mean, after_regression: Belief | None, arm: _Arm | None) ->
     return difference(base, arm.belief)
 
 
+def _by_method(
+    offset: OffsetTest | None, exact: OffsetTest | None, mee_chua: MeeChua | None
+) -> dict[str, OffsetTest | MeeChua | None]:
+    return {"offset_t": offset, "offset_signed_rank": exact, "mee_chua": mee_chua}
+
+
 def _own(scale: _Scale, analysis: Analysis, tests: _Tests) -> Line | None:
     """Estimate and interval of the analysis's own test."""
-    found = {
-        "offset_t": tests.offset,
-        "offset_signed_rank": tests.exact,
-        "mee_chua": tests.mee_chua,
-    }.get(analysis.method)
+    found = _by_method(tests.offset, tests.exact, tests.mee_chua).get(analysis.method)
     return scale.line(found.estimate, found.lower, found.upper) if found else None
 
 

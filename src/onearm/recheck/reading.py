@@ -11,7 +11,7 @@ from pathlib import Path
 
 from onearm.errors import OnearmError, StudyError
 from onearm.stats.reported import Printed, Scale, Summary, read_p, read_printed
-from onearm.study.source import LARGEST, Node, read_tree
+from onearm.study.source import Node, decode, read_tree
 from onearm.study.values import Decimal, Whole, shown
 
 MOST_PATIENTS = 100_000
@@ -43,7 +43,14 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 _SUMMARY = ("mean", "sd", "median", "minimum", "maximum", "q1", "q3")
 _GROUPS = ("once", "before", "after", "change")
-_BEGINS = "a file of reported numbers begins with 'report:'"
+_OWN_WORDS = {
+    "a study file begins with 'onearm: 1'": "a file of reported numbers begins with 'report:'",
+    "a file is one study": "a file is one report",
+    "a study file is not": "a file of reported numbers is not",
+    "a study file holds the plan, not the data": "a report's numbers need less",
+    "study files are UTF-8": "UTF-8 is expected",
+    ": the file is empty": ":1:1: the file is empty",
+}
 
 
 class RecheckError(OnearmError):
@@ -136,9 +143,8 @@ def read_report(path: Path) -> Report:
 
 def parse_report(raw: bytes, where: str) -> Report:
     """Read a file's bytes as :func:`read_report` does; ``where`` names it in messages."""
-    text = _decoded(raw, where)
     try:
-        root, flaws = read_tree(text, where)
+        root, flaws = read_tree(decode(raw, where), where)
     except StudyError as error:
         raise RecheckError([_own_words(m) for m in error.messages]) from None
     reader = _Reader(where)
@@ -151,33 +157,11 @@ def parse_report(raw: bytes, where: str) -> Report:
     return report
 
 
-def _decoded(raw: bytes, where: str) -> str:
-    if len(raw) > LARGEST:
-        raise RecheckError(
-            f"{where}: the file has {len(raw):,} bytes; at most {LARGEST:,} are read; "
-            "a report's numbers need less: take the rest out"
-        )
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        raise RecheckError(
-            f"{where}:{line}:{column}: byte {raw[error.start]:#04x} is not UTF-8 text; "
-            "UTF-8 is expected; save the file as UTF-8"
-        ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    if not text.strip():
-        raise RecheckError(f"{where}:1:1: the file is empty; {_BEGINS}; write it")
-    return text
-
-
 def _own_words(message: str) -> str:
     """Say of this kind of file what the YAML reader says of a study file."""
-    message = message.replace("a study file begins with 'onearm: 1'", _BEGINS)
-    return message.replace("a file is one study", "a file is one report").replace(
-        "a study file is not", "a file of reported numbers is not"
-    )
+    for theirs, ours in _OWN_WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
 
 
 @dataclass

@@ -306,12 +306,7 @@ def _effect_of(outcome: Outcome) -> Effect | None:
     c, w, m, method = outcome.comparison, outcome.worth, outcome.measure, outcome.analysis.method
     assert c is not None and m is not None
     if method in NEEDS_UNTREATED:
-        tests = (
-            {"offset_t": w.offset, "offset_signed_rank": w.exact, "mee_chua": w.mee_chua}
-            if w
-            else {}
-        )
-        found = tests.get(method)
+        found = w.test(method) if w else None
         if found is None or w is None:
             return None
         if not w.percent:

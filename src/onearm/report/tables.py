@@ -483,7 +483,7 @@ def _worth_lines(first: Outcome, chances: Sequence[Chance]) -> list[Line]:
         lines.append(line(words, lambda w: ends(w.own)))
     chances = [c for c in chances if _share_of(first, c) is not None]
     if chances:
-        lines.append(("Chance of P < 0.05 if the cells do nothing", None, False))
+        lines.append(("Chance of P < 0.05 if the cells do nothing (simulated)", None, False))
         lines += [_chance_line(first, c) for c in chances]
     return lines
 
