@@ -10,6 +10,7 @@ from onearm.study.checking import NUMERIC, Check, Finding, require_answers, requ
 from onearm.study.model import RESPONSE_NAMES, Analysis, BaselineRule, Form, Measure, Visit
 from onearm.study.source import Path
 from onearm.study.values import (
+    MISSING,
     NEEDS_UNTREATED,
     OPTIONS,
     RESPONSES,
@@ -286,6 +287,17 @@ def _without_cells(check: Check, path: Path, analysis: Analysis) -> None:
             "state mean, sd and rho, or use offset_t",
             analysis.method,
         )
+    for n, word in enumerate(analysis.missing if "missing" in analysis.model_fields_set else ()):
+        if analysis.method in OPTIONS["missing"] and analysis.method not in MISSING[word]:
+            check.add(
+                (*path, "missing", n),
+                f"'{word}' stands at method {analysis.method}",
+                offer(
+                    word, "words here", [w for w, of in MISSING.items() if analysis.method in of]
+                ),
+                "take it out",
+                word,
+            )
     if analysis.deltas and "tipping_point" not in analysis.missing:
         check.add_key(
             (*path, "deltas"),
@@ -333,7 +345,7 @@ def _analysis_measure(check: Check, path: Path, analysis: Analysis, visit: Visit
         )
     if check.measure((*path, "measure"), analysis.measure) is None:
         return
-    for form in _forms_of(check, analysis.measure):
+    for form in forms_of(check, analysis.measure):
         if visit is not None:
             require_collected(check, (*path, "at"), form, visit, analysis.measure)
         _at_baseline(check, path, analysis.measure, form)
@@ -352,7 +364,7 @@ def _at_baseline(check: Check, path: Path, measure: str, form: Form) -> None:
         )
 
 
-def _forms_of(check: Check, name: str) -> list[Form]:
+def forms_of(check: Check, name: str) -> list[Form]:
     """Find the forms a measure is recorded on; inputs recorded once in a study do not count."""
     if name in check.scores:
         return [check.scores[name]]

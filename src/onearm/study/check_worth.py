@@ -7,7 +7,7 @@ from collections import Counter
 from onearm.study.checking import Check, require_collected
 from onearm.study.model import Multiplicity, Untreated
 from onearm.study.source import Path
-from onearm.study.values import CHANGE_TESTS, RESPONSE_TESTS
+from onearm.study.values import TESTS
 from onearm.study.wording import listing, offer
 
 STATED = ("mean", "sd", "rho")
@@ -185,7 +185,7 @@ def _judged(check: Check, plan: Multiplicity) -> None:
                 "correct the id",
                 name,
             )
-        elif known[name].method not in (*CHANGE_TESTS, *RESPONSE_TESTS):
+        elif known[name].method not in TESTS:
             check.add(
                 path,
                 f"analysis {name} has no P value",

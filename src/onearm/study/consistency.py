@@ -14,6 +14,7 @@ from onearm.study.check_analyses import (
 from onearm.study.check_forms import (
     check_forms,
 )
+from onearm.study.check_longitudinal import check_longitudinal
 from onearm.study.check_plan import (
     check_donor,
     check_header,
@@ -41,6 +42,7 @@ _PARTS: tuple[Callable[[Check], None], ...] = (
     check_estimands,
     check_measures,
     check_analyses,
+    check_longitudinal,
     check_safety,
     check_untreated,
     check_comparators,

@@ -23,13 +23,17 @@ from onearm.study.values import (
     BaselineWords,
     Bounds,
     Choices,
+    Covariance,
     DateText,
     Days,
     Decimals,
+    DegreesOfFreedom,
+    Dependent,
     Design,
     Gate,
     Hla,
     Id,
+    Information,
     ItemType,
     MeasureId,
     Method,
@@ -440,6 +444,7 @@ class Analysis(Part):
         "tipping_point",
         "reference_based",
         "multiple_imputation",
+        "return_to_baseline",
     )
     deltas: tuple[Number, ...] = ()
     reference: ReferenceRate | None = None
@@ -450,6 +455,12 @@ class Analysis(Part):
     relevant: Number | None = None
     definitions: tuple[Text, ...] = ()
     values: TextMap = Words({})
+    visits: tuple[Id, ...] = ()
+    dependent: Dependent = "AVAL"
+    covariates: tuple[Name, ...] = ()
+    covariance: tuple[Covariance, ...] = ("us", "adh", "ar1h", "csh", "cs")
+    df: DegreesOfFreedom = "kenward-roger"
+    information: Information = "observed"
     published: PublishedTest | None = None
 
 

@@ -301,8 +301,34 @@ METHODS: dict[str, str] = {
     "beta_binomial": "posterior of the share of responders",
     "mcnemar": "McNemar's exact test",
     "renal_response": "renal response by published definitions",
+    "mmrm": "mixed model for repeated measures",
 }
 """Methods of analysis in words."""
+
+COVARIANCES: dict[str, str] = {
+    "us": "unstructured",
+    "toeph": "heterogeneous Toeplitz",
+    "toep": "Toeplitz",
+    "adh": "heterogeneous ante-dependence",
+    "ad": "ante-dependence",
+    "ar1h": "heterogeneous AR(1)",
+    "ar1": "AR(1)",
+    "csh": "heterogeneous compound symmetry",
+    "cs": "compound symmetry",
+    "sp_exp": "spatial exponential",
+    "sp_gau": "spatial Gaussian",
+}
+"""Covariances of a patient's values in words."""
+
+DEGREES_OF_FREEDOM: dict[str, str] = {
+    "kenward-roger": "Kenward and Roger",
+    "kenward-roger-linear": "Kenward and Roger, linear",
+    "kenward-roger-mmrm": "Kenward and Roger as the R package mmrm takes them",
+    "satterthwaite": "Satterthwaite",
+    "residual": "residual",
+    "between-within": "between and within patients",
+}
+"""Degrees of freedom in words."""
 
 _ZEROS = {"wilcoxon": "zeros left out", "pratt": "zeros ranked as Pratt did"}
 
@@ -334,16 +360,37 @@ def analysis_words(study: Study, analysis: Analysis) -> str:
         rule = response_words(analysis.response or "", measure_unit(study, measure))
         how = _response_method_words(analysis)
         return f"share of patients with {measure.label} {rule} at {at}, {how}{level}"
+    if analysis.method == "mmrm":
+        return _longitudinal_words(analysis, measure.label, at) + level + _missing_words(analysis)
     words = f"{measure.label} at {at} against baseline, {test_name(analysis)}{level}"
     if analysis.relevant is not None:
         words += f", with the probability of a change beyond {number_words(analysis.relevant)}"
     if analysis.background is not None:
         words += f"; background: {analysis.background}"
-    if "missing" in analysis.model_fields_set:
-        named = ", ".join(m.replace("_", " ") for m in analysis.missing) or "none"
-        words += f"; sensitivity to missing follow-up: {named}"
+    words += _missing_words(analysis)
     published = analysis.published
     return f"{words}; published: {published_test_words(published)}" if published else words
+
+
+def _missing_words(analysis: Analysis) -> str:
+    """Write which analyses of missing follow-up the file names; empty where it leaves that open."""
+    if "missing" not in analysis.model_fields_set:
+        return ""
+    named = ", ".join(m.replace("_", " ") for m in analysis.missing) or "none"
+    return f"; sensitivity to missing follow-up: {named}"
+
+
+def _longitudinal_words(analysis: Analysis, label: str, at: str) -> str:
+    """Write a mixed model for repeated measures: visits, covariates, covariances, degrees of freedom."""
+    seen = f"visits {joined(analysis.visits)}" if analysis.visits else "every visit"
+    what = "values" if analysis.dependent == "AVAL" else "changes from baseline"
+    words = f"{label} at {at} against baseline, {METHODS['mmrm']} over the {what} at {seen}"
+    if analysis.covariates:
+        words += f", covariates {joined(analysis.covariates)}"
+    tried = [COVARIANCES[name] for name in analysis.covariance]
+    words += f"; covariance {', else '.join(tried)}"
+    information = "" if analysis.information == "observed" else " from the expected information"
+    return f"{words}; degrees of freedom {DEGREES_OF_FREEDOM[analysis.df]}{information}"
 
 
 def _response_method_words(analysis: Analysis) -> str:

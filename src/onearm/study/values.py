@@ -361,6 +361,7 @@ Method = Literal[
     "beta_binomial",
     "mcnemar",
     "renal_response",
+    "mmrm",
 ]
 CHANGE_TESTS = (
     "paired_t",
@@ -380,14 +381,16 @@ RESPONSE_TESTS = ("binomial", "poisson_binomial", "mcnemar")
 """Methods that test how many patients respond."""
 RESPONSES = (*RESPONSE_TESTS, "beta_binomial", "responders")
 """Methods over a yes or no for every patient."""
+TESTS = (*CHANGE_TESTS, *RESPONSE_TESTS, "mmrm")
+"""Methods that give a P value."""
 OPTIONS = {
     "zeros": ("signed_rank", "signed_rank_normal", "offset_signed_rank"),
     "correction": ("signed_rank_normal",),
     "alternative": (*CHANGE_TESTS, *RESPONSE_TESTS),
     "response": RESPONSES,
     "background": CHANGES,
-    "missing": CHANGES,
-    "deltas": CHANGES,
+    "missing": (*CHANGES, "mmrm"),
+    "deltas": (*CHANGES, "mmrm"),
     "reference": ("binomial",),
     "prior": ("beta_binomial",),
     "historical": ("beta_binomial",),
@@ -396,12 +399,45 @@ OPTIONS = {
     "relevant": ("normal_posterior",),
     "definitions": ("renal_response",),
     "values": ("renal_response",),
+    "visits": ("mmrm",),
+    "dependent": ("mmrm",),
+    "covariates": ("mmrm",),
+    "covariance": ("mmrm",),
+    "df": ("mmrm",),
+    "information": ("mmrm",),
     "published": CHANGES,
 }
 """Keys of an analysis that only these methods have a use for."""
 NEEDS_UNTREATED = ("offset_t", "offset_signed_rank", "mee_chua", "poisson_binomial")
 """Methods that need to know how the measure varies untreated."""
-MissingMethod = Literal["worst_case", "tipping_point", "reference_based", "multiple_imputation"]
+MissingMethod = Literal[
+    "worst_case",
+    "tipping_point",
+    "reference_based",
+    "multiple_imputation",
+    "return_to_baseline",
+]
+MISSING: Mapping[MissingMethod, tuple[str, ...]] = {
+    "worst_case": CHANGES,
+    "tipping_point": (*CHANGES, "mmrm"),
+    "reference_based": (*CHANGES, "mmrm"),
+    "multiple_imputation": (*CHANGES, "mmrm"),
+    "return_to_baseline": ("mmrm",),
+}
+"""Ways to deal with missing values, each with the methods that have it."""
+Dependent = Literal["AVAL", "CHG"]
+Covariance = Literal[
+    "us", "toeph", "toep", "adh", "ad", "ar1h", "ar1", "csh", "cs", "sp_exp", "sp_gau"
+]
+DegreesOfFreedom = Literal[
+    "kenward-roger",
+    "kenward-roger-linear",
+    "kenward-roger-mmrm",
+    "satterthwaite",
+    "residual",
+    "between-within",
+]
+Information = Literal["observed", "expected"]
 Adjustment = Literal["holm", "hochberg", "hierarchical", "gatekeeping"]
 Gate = Literal["serial", "parallel"]
 TestMethod = Literal["paired_t", "signed_rank", "signed_rank_normal"]
@@ -416,6 +452,7 @@ Output = Literal[
     "exposure",
     "change",
     "trajectories",
+    "longitudinal",
     "response",
     "adverse_events",
     "deviations",
