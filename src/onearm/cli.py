@@ -571,6 +571,7 @@ def _write_report(
         "analyses": [_outcome_facts(o) for o in results.outcomes if o.comparison],
         "responders": [_responder_facts(o) for o in results.outcomes if o.responders],
         "findings": [_finding_facts(o) for o in results.outcomes if o.found],
+        "longitudinal": [_longitudinal_facts(o) for o in results.outcomes if o.longitudinal],
         "multiplicity": [
             {
                 "id": j.outcome.analysis.id,
@@ -676,6 +677,59 @@ def _finding_facts(outcome: Any) -> dict[str, Any]:
     }
 
 
+def _longitudinal_facts(outcome: Any) -> dict[str, Any]:
+    """The longitudinal model; where ``ratio`` is true means are geometric and changes ratios."""
+    m = outcome.longitudinal
+    return {
+        "id": outcome.analysis.id,
+        "title": outcome.analysis.title,
+        "at": outcome.analysis.at,
+        "baseline": outcome.baseline.label,
+        "primary_baseline": outcome.primary_baseline,
+        "p": outcome.pvalue,
+        "ratio": m.ratio,
+        "decimals": max(outcome.measure.decimals, 2) if m.ratio else outcome.measure.decimals,
+        "patients": m.patients,
+        "values": m.values,
+        "left_out": m.left_out,
+        "covariance": m.covariance or None,
+        "tried": [_facts(t) for t in m.tried],
+        "sd": list(m.sds),
+        "correlation": [list(row) for row in m.correlations],
+        "df_method": outcome.analysis.df,
+        "information": outcome.analysis.information,
+        "visits": [
+            {
+                "visit": v.id or "baseline",
+                "label": v.label,
+                "day": v.day,
+                "is_baseline": v.baseline,
+                "patients": v.n,
+                "mean": _facts(v.mean),
+                "change": _change_facts(v.change),
+                "complete_pairs": v.pairs.n if v.pairs else None,
+                "paired_t_p": _pairs_p(v.pairs, ratio=m.ratio),
+                "signed_rank_p": v.pairs.pratt.pvalue if v.pairs and v.pairs.pratt else None,
+            }
+            for v in m.visits
+        ],
+        "missing_values": [_facts(r) for r in m.missing],
+        "not_fitted_because": m.why or None,
+        "notes": list(m.notes),
+    }
+
+
+def _change_facts(change: Any) -> dict[str, Any] | None:
+    facts = _facts(change)
+    return facts and {**facts, "line": _facts(change.line)}
+
+
+def _pairs_p(pairs: Any, *, ratio: bool) -> float | None:
+    """P of the t test of complete pairs, of log ratios where the model is of logarithms."""
+    test = pairs and (pairs.ratio if ratio else pairs.t)
+    return test.pvalue if test else None
+
+
 def _posterior_facts(p: Any, at: float | None) -> dict[str, Any] | None:
     if p is None:
         return None
@@ -732,12 +786,35 @@ def _summary_text(summary: dict[str, Any]) -> str:
     if summary["data"] != "patient data":
         lines.append(f"{summary['data'].capitalize()} data, not patient data.")
     lines += ["", aligned(rows, right=(1, 2, 3), indent="  ")] if len(rows) > 1 else []
+    for model in summary["longitudinal"]:
+        lines += _longitudinal_text(model) if model["primary_baseline"] else []
     checks = summary["published"]
     if checks:
         held = sum(c["agrees"] is True for c in checks)
         lines += ["", f"{held} of {len(checks)} published numbers reproduced."]
     lines += ["", f"Report: {summary['report']}"]
     return "\n".join(lines)
+
+
+def _longitudinal_text(model: dict[str, Any]) -> list[str]:
+    """One longitudinal model: a line for each visit, or why there is none."""
+    from onearm.report.numbers import interval, number, p_value
+
+    title = f"  {model['title']}, longitudinal model"
+    if model["not_fitted_because"]:
+        return ["", title, f"    not fitted: {model['not_fitted_because']}"]
+    d, change = model["decimals"], "ratio to baseline" if model["ratio"] else "change"
+    rows = [["", "patients", f"{change} (interval)", "df", "P"]]
+    for v in model["visits"]:
+        c = v["change"]
+        told = ["", "", ""]
+        if c:
+            line = c["line"]
+            shown = f"{number(line['estimate'], d)} ({interval(line['lower'], line['upper'], d)})"
+            told = [shown, number(c["df"], 1), p_value(c["pvalue"])]
+        rows.append([v["visit"], str(v["patients"]), *told])
+    title += f" ({model['covariance']}, {model['df_method']})"
+    return ["", title, aligned(rows, right=(1, 2, 3, 4), indent="    ")]
 
 
 # -- recheck --------------------------------------------------------------------------------------

@@ -76,6 +76,38 @@ class Pair:
         return float(Decimal(repr(self.after)) - Decimal(repr(self.before)))
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What stands for one visit of one subject, or for the baseline (``visit`` empty).
+
+    ``values`` holds the measurement behind it, several where the baseline is a mean.
+    """
+
+    subject: str
+    visit: str
+    values: tuple[Value, ...]
+
+    @property
+    def value(self) -> float | None:
+        """The number; None where only bounds are known."""
+        return mean_of(v.value for v in self.values)
+
+    @property
+    def on(self) -> date | None:
+        """The date of the last measurement behind it."""
+        return self.values[-1].date
+
+    @property
+    def day(self) -> int | None:
+        """The study day of that date."""
+        return self.values[-1].day
+
+    @property
+    def seqs(self) -> tuple[int, ...]:
+        """The ledger entries behind it."""
+        return tuple(sorted({s for v in self.values for s in v.seqs}))
+
+
 class Datasets:
     """All analysis datasets of one snapshot. Frames are made when asked for."""
 
@@ -223,6 +255,17 @@ class Datasets:
             after.seqs if after else (),
             len(base),
         )
+
+    def readings(
+        self, measure: str, visits: Sequence[str], rule: BaselineRule
+    ) -> tuple[Reading, ...]:
+        """The baseline and the visits of every treated subject, where anything was measured."""
+        found = []
+        for s in self.records.treated:
+            found.append(Reading(s, "", self.baseline(measure, s, rule)))
+            at = ((v, self.at(measure, s, v)) for v in visits)
+            found += [Reading(s, name, (value,)) for name, value in at if value]
+        return tuple(r for r in found if r.values)
 
     # -- frames -----------------------------------------------------------------------------------
 

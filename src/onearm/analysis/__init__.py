@@ -3,6 +3,7 @@
 from onearm.analysis.background import Chance, chance_without_effect, chances
 from onearm.analysis.comparison import BeforeAfter, before_after, differences
 from onearm.analysis.course import Course
+from onearm.analysis.longitudinal import AtVisit, Change, Longitudinal
 from onearm.analysis.multiplicity import Judged
 from onearm.analysis.outcomes import Outcome, run_analyses
 from onearm.analysis.published import PublishedCheck, resolve, round_half_up
@@ -12,11 +13,14 @@ from onearm.analysis.results import Results, deviations, run
 from onearm.analysis.worth import Line, Worth
 
 __all__ = [
+    "AtVisit",
     "BeforeAfter",
     "Chance",
+    "Change",
     "Course",
     "Judged",
     "Line",
+    "Longitudinal",
     "Outcome",
     "PublishedCheck",
     "RenalRow",

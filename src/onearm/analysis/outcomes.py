@@ -11,6 +11,7 @@ import numpy as np
 from onearm.analysis.comparison import BeforeAfter, before_after, complete, differences
 from onearm.analysis.course import course_from
 from onearm.analysis.follow_up import FollowUp, follow_up
+from onearm.analysis.longitudinal import Longitudinal, longitudinal
 from onearm.analysis.renal import RenalRow, renal_rows
 from onearm.analysis.responders import (
     Anyway,
@@ -60,6 +61,8 @@ class Outcome:
         The posterior of the mean change, for ``normal_posterior``.
     renal
         Renal response by each definition.
+    longitudinal
+        The longitudinal model, for ``mmrm``; ``pairs`` are then those of the analysis's visit.
     pvalue, published
         P of the analysis's own method (exact by default), and of the variant which the study file says a paper
         used; None where the method has no test or the data allow none.
@@ -79,6 +82,7 @@ class Outcome:
     found: Found | None = None
     posterior: Posterior | None = None
     renal: tuple[RenalRow, ...] = ()
+    longitudinal: Longitudinal | None = None
     pvalue: float | None = None
     published: float | None = None
 
@@ -91,6 +95,9 @@ class Outcome:
     def seqs(self) -> tuple[int, ...]:
         """Every ledger entry behind this outcome."""
         found = {s for p in self.pairs for s in (*p.before_seqs, *p.after_seqs)}
+        found |= {
+            s for r in (self.longitudinal.readings if self.longitudinal else ()) for s in r.seqs
+        }
         return tuple(sorted(found | {s for r in self.renal for s in r.seqs}))
 
 
@@ -230,9 +237,18 @@ def _renal_response(data: Datasets, analysis: Analysis, rule: BaselineRule) -> O
     return Outcome(analysis, rule, rule == data.study.baseline.primary, renal=rows)
 
 
+def _mmrm(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Outcome:
+    """Every visit at once; P is that of the change at the analysis's visit."""
+    model = longitudinal(data, analysis, rule)
+    at = model.at(analysis.at)
+    p = at.change.pvalue if at and at.change else None
+    return replace(_of_measure(data, analysis, rule), longitudinal=model, pvalue=p)
+
+
 METHODS = {
     **dict.fromkeys(CHANGES, _change),
     **dict.fromkeys(RESPONSES, _responder),
     "mcnemar": _mcnemar,
     "renal_response": _renal_response,
+    "mmrm": _mmrm,
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from onearm.analysis.longitudinal import Longitudinal
 from onearm.analysis.outcomes import Outcome
 from onearm.safety import AdverseEvent, count_events
 from onearm.stats import describe
@@ -60,7 +61,8 @@ def resolve(results: Results, path: str) -> tuple[float | None, str]:
 
     Paths: ``subjects.treated``; ``subjects.ITEM.median|mean|sd|minimum|maximum``;
     ``subjects.ITEM.CHOICE.percent|count``; ``ANALYSIS.before|after|change.STATISTIC``; ``ANALYSIS.p`` and
-    ``ANALYSIS.published.p``; ``ANALYSIS.responders.count|percent``; ``safety.TERM.subjects|percent`` with
+    ``ANALYSIS.published.p``; ``ANALYSIS.VISIT.change|lower|upper|p|mean|n`` of a longitudinal model;
+    ``ANALYSIS.responders.count|percent``; ``safety.TERM.subjects|percent`` with
     ``any``, ``serious`` and ``other`` (not among the expected terms) in place of a term.
     """
     head, _, rest = path.partition(".")
@@ -125,8 +127,25 @@ def _resolve_outcome(outcome: Outcome, parts: list[str]) -> float | None:
     if len(parts) == 2 and outcome.comparison and parts[0] in ("before", "after", "change"):
         value = getattr(getattr(outcome.comparison, parts[0]), parts[1], None)
         return None if value is None else float(value)
+    if len(parts) == 2 and outcome.longitudinal:
+        return _resolve_visit(outcome.longitudinal, *parts)
     if len(parts) == 2 and outcome.responders and parts[0] == "responders":
         count = len(outcome.responders.responders)
         known = outcome.responders.known
         return float(count) if parts[1] == "count" else (100 * count / known if known else None)
     return None
+
+
+def _resolve_visit(model: Longitudinal, visit: str, statistic: str) -> float | None:
+    """A number of one visit of a longitudinal model; None where there is none by this name."""
+    at = model.at(visit)
+    if at is None:
+        return None
+    found: dict[str, float | None] = {"n": float(at.n)}
+    if at.mean:
+        found["mean"] = at.mean.estimate
+    if at.change:
+        line = at.change.line
+        found |= {"change": line.estimate, "lower": line.lower, "upper": line.upper}
+        found["p"] = at.change.pvalue
+    return found.get(statistic)

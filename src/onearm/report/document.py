@@ -19,7 +19,7 @@ from onearm.checks import disposition, enrolled
 from onearm.dates import study_day
 from onearm.ledger import Entry, Snapshot
 from onearm.records import Datum, Records
-from onearm.report import figures, tables, weighing
+from onearm.report import figures, longitudinal, tables, weighing
 from onearm.report.drawing import Draw, here
 from onearm.report.numbers import (
     DASH,
@@ -131,6 +131,7 @@ def render_results(results: Results, history: Sequence[Entry], draw: Draw = here
         sources=_sources(results),
         ledger=_ledger_rows(history),
         weighed=_weighed(results),
+        profiles=longitudinal.profiles(results),
         endpoints=_endpoints(results, drawn),  # last: the figures may be drawn meanwhile
         entries=len(history),
         versions=Counter(e.study_hash for e in history),
@@ -216,6 +217,8 @@ def _findings(results: Results) -> list[Span]:
             outcome = results.main(analysis.id)
             if outcome.comparison and outcome.measure:
                 spans += _change_sentence(outcome)
+            elif outcome.longitudinal:
+                spans += _model_sentence(results.study, outcome)
     return spans + _safety_sentence(results)
 
 
@@ -287,6 +290,36 @@ def _change_sentence(outcome: Outcome) -> list[Span]:
             Span(p_clause(outcome.published), href),
         ]
     return [*spans, Span("). ")]
+
+
+def _model_sentence(study: Study, outcome: Outcome) -> list[Span]:
+    """The change at the visit of the result by the longitudinal model, or why there is none."""
+    model, m, a = outcome.longitudinal, outcome.measure, outcome.analysis
+    assert model is not None and m is not None
+    href, visit = f"#from-{outcome.id}", study.visit(a.at).label
+    found = model.at(a.at)
+    change = found.change if found else None
+    if change is None:
+        return [
+            Span(f"{m.label} by the longitudinal model, {visit}: "),
+            Span("could not be fitted" if model.why else "nobody seen there yet", href),
+            Span(". "),
+        ]
+    d = longitudinal.decimals(outcome)
+    return [
+        Span(
+            f"By the longitudinal model {m.label} {visit} was "
+            if model.ratio
+            else f"By the longitudinal model {m.label} changed by "
+        ),
+        Span(number(change.line.estimate, d), href),
+        Span(" times that at baseline (" if model.ratio else f" from baseline to {visit} ("),
+        Span(f"{100 * a.conf_level:g} % interval "),
+        Span(interval(change.line.lower, change.line.upper, d), href),
+        Span(f"; {model.patients} patients; "),
+        Span(p_clause(change.pvalue) if change.pvalue is not None else "without a P", href),
+        Span("). "),
+    ]
 
 
 @dataclass(frozen=True)
@@ -372,6 +405,8 @@ def _conclusion(results: Results) -> list[Span]:
         outcome = results.main(analysis.id)
         if analysis.role in ("primary", "secondary") and outcome.comparison and outcome.measure:
             spans += _verdict(results, outcome) + _left_for_cells(outcome)
+        elif analysis.role == "primary" and outcome.longitudinal:
+            spans += _model_verdict(results.study, outcome)
     severe = results.overview[4]
     if severe.of:
         spans += [
@@ -411,6 +446,28 @@ def _verdict(results: Results, outcome: Outcome) -> list[Span]:
         Span(p_clause(p), href),
         Span("; a shift of " if noun == "Hodges-Lehmann shift" else f"; a {noun} of "),
         Span(reach, href),
+        Span(" is compatible with the data). "),
+    ]
+
+
+def _model_verdict(study: Study, outcome: Outcome) -> list[Span]:
+    """The conclusion from the longitudinal model; empty where there is no change to speak of."""
+    model, m, a = outcome.longitudinal, outcome.measure, outcome.analysis
+    assert model is not None and m is not None
+    found = model.at(a.at)
+    if found is None or found.change is None or found.change.pvalue is None:
+        return []
+    line, p, href = found.change.line, found.change.pvalue, f"#from-{outcome.id}"
+    if p < 1 - a.conf_level:
+        way = "lower" if line.estimate < (1.0 if model.ratio else 0.0) else "higher"
+        words = f"{m.label} was {way} {study.visit(a.at).label} than at baseline ("
+        return [Span(words), Span(p_clause(p), href), Span("). ")]
+    what = "ratio to baseline" if model.ratio else "change"
+    return [
+        Span(f"{m.label} did not change clearly ("),
+        Span(p_clause(p), href),
+        Span(f"; a {what} of "),
+        Span(interval(line.lower, line.upper, longitudinal.decimals(outcome)), href),
         Span(" is compatible with the data). "),
     ]
 
@@ -878,6 +935,8 @@ def _outcome_source(results: Results, outcome: Outcome) -> Source:
         + f". Dataset {dataset}: PARAMCD = {outcome.measure.code}, AVISIT = {a.at}, ANL01FL = Y, "
         f"BASETYPE = “{outcome.baseline.label}”, SAFFL = Y."
     )
+    if outcome.longitudinal:
+        return Source(f"from-{outcome.id}", title, *_longitudinal_source(outcome))
     if a.response:
         statement += f" Responder: {a.response}."
     if outcome.pvalue is not None:
@@ -886,6 +945,32 @@ def _outcome_source(results: Results, outcome: Outcome) -> Source:
     if a.published and outcome.published is not None:
         statement += f" Published variant: {tables.variant_words(a.published)}, P = {outcome.published:.10g}."
     return Source(f"from-{outcome.id}", title, statement, tables.source_table(outcome))
+
+
+def _longitudinal_source(outcome: Outcome) -> tuple[str, Table]:
+    """Where a longitudinal model comes from: the rows of the dataset, and its numbers in full precision."""
+    a, model, measure = outcome.analysis, outcome.longitudinal, outcome.measure
+    assert model is not None and measure is not None
+    dataset = "ADQS" if "." in measure.id else "ADLB"
+    visits = ", ".join(v.id for v in model.visits if not v.baseline)
+    statement = (
+        f"Analysis {a.id} ({a.role}). Method {a.method}, {a.dependent}. Dataset {dataset}: PARAMCD = {measure.code}, "
+        f"SAFFL = Y, BASETYPE = “{outcome.baseline.label}”; the baseline, and AVISIT one of {visits} with ANL01FL = Y."
+    )
+    scale = ", ratios" if model.ratio else ""
+    told = [
+        f"{v.id} {_full(c.line.estimate)} ({_full(c.line.lower)} to {_full(c.line.upper)}), "
+        f"df {_full(c.df)}, P = {_full(c.pvalue)}"
+        for v in model.visits
+        if (c := v.change)
+    ]
+    if told:
+        statement += f" Changes{scale}: {'; '.join(told)}.".replace("-", "\u2212")
+    return statement, longitudinal.source_table(outcome)
+
+
+def _full(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.8g}"
 
 
 def _worth_statement(outcome: Outcome) -> str:

@@ -885,12 +885,12 @@ def source_table(outcome: Outcome) -> Table:
         row(
             p.subject,
             p.before_on.isoformat() if p.before_on else DASH,
-            _plain(p.before, decimals),
+            plain(p.before, decimals),
             Cell("", links=entry_links(p.before_seqs)),
             p.after_on.isoformat() if p.after_on else DASH,
-            _plain(p.after, decimals),
+            plain(p.after, decimals),
             Cell("", links=entry_links(p.after_seqs)),
-            _plain(p.change, decimals),
+            plain(p.change, decimals),
         )
         for p in outcome.pairs
     ]
@@ -911,7 +911,7 @@ def source_table(outcome: Outcome) -> Table:
     )
 
 
-def _plain(value: float | None, decimals: int) -> str:
+def plain(value: float | None, decimals: int) -> str:
     """Enough decimals to show the value itself."""
     if value is None:
         return DASH

@@ -90,17 +90,22 @@ def _place(data: Panels) -> Callable[[float], float]:
 
 def _scale(data: Panels) -> tuple[float, float, list[float]]:
     """Limits of the common scale (as drawn) and the values its lines stand at."""
-    place = _place(data)
     values = [
         v
         for p in data.panels
         for v in (*p.values, p.before, p.after, p.lower, p.upper)
-        if v is not None and (not data.log or v > 0)
+        if v is not None
     ]
-    low, up = min(map(place, values)), max(map(place, values))
+    return value_scale(values, log=data.log)
+
+
+def value_scale(values: Sequence[float], *, log: bool) -> tuple[float, float, list[float]]:
+    """Limits of a scale that holds these values, as drawn (log10 on a log scale), and where its lines stand."""
+    drawn = [log10(v) if log else v for v in values if not log or v > 0]
+    low, up = min(drawn), max(drawn)
     pad = 0.06 * ((up - low) or 1.0)
     low, up = low - pad, up + pad
-    if data.log:
+    if log:
         steps = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]
         inside = [s for s in steps if low <= log10(s) <= up]
         return low, up, inside if len(inside) <= 5 else [s for s in inside if f"{s:e}"[0] == "1"]

@@ -345,7 +345,7 @@ def _analysis_measure(check: Check, path: Path, analysis: Analysis, visit: Visit
         )
     if check.measure((*path, "measure"), analysis.measure) is None:
         return
-    for form in forms_of(check, analysis.measure):
+    for form in check.study.forms_of(analysis.measure):
         if visit is not None:
             require_collected(check, (*path, "at"), form, visit, analysis.measure)
         _at_baseline(check, path, analysis.measure, form)
@@ -362,19 +362,6 @@ def _at_baseline(check: Check, path: Path, measure: str, form: Form) -> None:
             f"add {form.id} to the forms of {visit.id}",
             measure,
         )
-
-
-def forms_of(check: Check, name: str) -> list[Form]:
-    """Find the forms a measure is recorded on; inputs recorded once in a study do not count."""
-    if name in check.scores:
-        return [check.scores[name]]
-    if name in check.items:
-        return [check.items[name][0]]
-    derive = check.measures[name].derive
-    sources = derive.inputs.values() if derive else ()
-    forms = [check.items[s][0] for s in sources if s in check.items]
-    often = [f for f in forms if sum(f.id in v.forms for v in check.study.schedule.visits) > 1]
-    return list(dict.fromkeys(often))
 
 
 def _analysis_options(check: Check, path: Path, analysis: Analysis) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from onearm.study.check_analyses import forms_of
 from onearm.study.checking import Check, require_collected
 from onearm.study.model import Analysis, Item
 from onearm.study.source import Path
@@ -37,7 +36,7 @@ def _visits(check: Check, path: Path, analysis: Analysis) -> None:
         visit = check.visit(at, name)
         if visit is None or analysis.measure not in check.measures:
             continue
-        for form in forms_of(check, analysis.measure):
+        for form in check.study.forms_of(analysis.measure):
             require_collected(check, at, form, visit, analysis.measure)
         rule = check.study.baseline.primary
         if visit.day <= 1 and rule.rule is not None:

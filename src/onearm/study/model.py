@@ -699,6 +699,19 @@ class Study(Part):
         """Find the measure with this id; StudyError when there is none."""
         return _pick(self.name, "measure", id, {m.id: m for m in self.measures})
 
+    def forms_of(self, measure: str) -> list[Form]:
+        """List the forms a measure is recorded on; inputs recorded once in a study do not count."""
+        if measure in self._items:
+            return [self._items[measure][0]]
+        scored = [form for form in self.forms if measure in form.scores]
+        if scored:
+            return scored[:1]
+        derive = next((m.derive for m in self.measures if m.id == measure), None)
+        sources = derive.inputs.values() if derive else ()
+        forms = [self._items[s][0] for s in sources if s in self._items]
+        often = [f for f in forms if sum(f.id in v.forms for v in self.schedule.visits) > 1]
+        return list(dict.fromkeys(often))
+
     def visit_of_anchor(self) -> Visit:
         """Find the visit of the anchor's form, the first infusion."""
         anchor = self.schedule.anchor.form
