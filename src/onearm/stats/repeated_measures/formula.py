@@ -233,7 +233,7 @@ def parse(formula: str) -> Formula:
         raise ValueError(
             f"formula {formula!r}: {response.text} stands on both sides; take it out of the right side"
         )
-    if not terms:
+    if not terms or not formula.partition("~")[2].strip():
         raise ValueError(
             f"formula {formula!r} has no terms; expected at least an intercept: write `~ 1`"
         )

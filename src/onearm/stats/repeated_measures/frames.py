@@ -43,7 +43,7 @@ def reader(data: Any) -> Callable[[str, str], Column]:
         names = data.keys()
 
         def read(name: str) -> Column:
-            return array_column(np.asarray(data[name]), name)
+            return listed_column(data[name], name, len(next(iter(data.values()))))
 
     else:
         import narwhals as nw
@@ -121,22 +121,25 @@ def narwhals_column(series: Any, name: str) -> Column:
     """A column of polars, arrow or another frame that narwhals knows."""
     import narwhals as nw
 
-    dtype = series.dtype
+    dtype, kind = series.dtype, series.implementation
+    if kind.is_pandas_like():
+        return pandas_column(series.to_native(), name)
     if dtype.is_numeric():
         return array_column(series.to_numpy(), name)
     if dtype == nw.Boolean:
         return array_column(np.asarray(series.to_list()), name)
-    order = None
-    polars = series.implementation.is_polars()
-    if dtype == nw.Enum or (dtype == nw.Categorical and not polars):
-        order = tuple(series.cat.get_categories().to_list())
-    if series.implementation.is_pyarrow():
+    if kind.is_pyarrow():
         codes, labels = arrow_codes(series.to_native())
-    elif polars and len(series) > FEW_ROWS and dtype in (nw.String, nw.Categorical, nw.Enum):
+        return typed(codes, labels, name, tuple(labels) if dtype == nw.Categorical else None)
+    order = tuple(dtype.categories) if isinstance(dtype, nw.Enum) else None
+    if (
+        kind.is_polars()
+        and len(series) > FEW_ROWS
+        and dtype in (nw.String, nw.Categorical, nw.Enum)
+    ):
         codes, labels = polars_codes(series.cast(nw.Categorical).to_native())
-    else:
-        return labelled(series.to_list(), name, order)
-    return typed(codes, labels, name, order)
+        return typed(codes, labels, name, order)
+    return labelled(series.to_list(), name, order)
 
 
 def arrow_codes(chunked: Any) -> tuple[Codes, list[Any]]:
@@ -179,6 +182,21 @@ def array_column(array: NDArray[Any], name: str) -> Column:
     if array.dtype.kind == "b":
         return Column(codes=array.astype(np.int64), labels=(False, True))
     return labelled(array.tolist(), name)
+
+
+def listed_column(values: Any, name: str, n_rows: int) -> Column:
+    """A column of a dict: an array or a sequence, as long as the first column."""
+    array = np.asarray(values)
+    if array.shape[:1] != (n_rows,):
+        raise ValueError(
+            f"column {name!r} has shape {array.shape}, the first column has {n_rows} values; expected columns of one "
+            "length: complete it"
+        )
+    if array.dtype.kind in "US" and not hasattr(
+        values, "dtype"
+    ):  # NumPy has turned numbers among text into text
+        return labelled(list(values), name)
+    return array_column(array, name)
 
 
 def truth(values: Floats) -> Column:
