@@ -159,6 +159,11 @@ class Formula:
         """The columns that the right side reads, in order of appearance."""
         return tuple(dict.fromkeys(name for f in self.factors for name in f.variables))
 
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """The columns coded as factors by ``C()``."""
+        return tuple(f.column for f in self.factors if f.coded and f.column)
+
     def term_name(self, term: tuple[int, ...]) -> str:
         """A term as R labels it."""
         return ":".join(self.factors[i].text for i in term) or "(Intercept)"
@@ -274,6 +279,10 @@ def read_factor(factor: Any, formula: str) -> Factor:
             continue
         elif isinstance(node, ast.Name):
             names.append(node.id)
+        elif isinstance(node, ast.BitXor):
+            raise ValueError(
+                f"formula {formula!r}: {text} has ^; inside a function a power is written **"
+            )
         elif not isinstance(node, SYNTAX):
             raise ValueError(
                 f"formula {formula!r}: {ast.unparse(node) if isinstance(node, ast.expr) else text} is not known in a "
@@ -358,6 +367,8 @@ def design(
     -----
     Coefficients, their names and order are those of R's ``model.matrix`` with ``contr.treatment``.
     """
+    if not isinstance(formula, str):
+        raise TypeError(f"formula is {formula!r}; expected text as 'CHG ~ BASE + AVISIT'")
     parsed = parse(formula)
     column = reader(data)
     ids, visits = column(subject, "subject"), column(visit, "visit")
@@ -375,18 +386,14 @@ def design(
         needed[weights] = column(weights, "weights")
     n_rows = (ids.codes if ids.values is None else ids.values).size  # type: ignore[union-attr]
     keep = complete(needed, n_rows)
-    coded: dict[str, tuple[Codes, tuple[Any, ...]]] = {}
 
+    @functools.cache
     def levels_of(name: str) -> tuple[Codes, tuple[Any, ...]]:
-        if name not in coded:
-            coded[name] = leveled(column(name, "variable"), keep, name)
-        return coded[name]
+        return leveled(column(name, "variable"), keep, name)
 
-    values: dict[str, Floats] = {}
-    for name, one in needed.items():
-        if one.values is not None:
-            used = one.values if keep is None else one.values[keep]
-            values[name] = used.astype(np.float64, copy=False)
+    values = {
+        name: floats(one.values, keep) for name, one in needed.items() if one.values is not None
+    }
     y = response(parsed.response, needed, values)
     model, parts = met(parsed, values, levels_of)
     subject_codes, labels = patients(ids, subject, keep)
@@ -394,13 +401,11 @@ def design(
     once_per_visit(subject_codes, labels, visit_codes, visit_levels, (subject, visit))
     group_codes, group_levels = (None, ()) if group is None else levels_of(group)
     rows = np.arange(n_rows) if keep is None else np.flatnonzero(keep)
-    factors = dict.fromkeys(
-        f.column for f, lev in zip(parsed.factors, model.levels, strict=True) if lev and f.column
-    )
-    in_transform = [
-        v for f in parsed.factors if not f.column for v in f.variables if v not in values
-    ]
-    codes = {name: levels_of(name) for name in (*factors, *in_transform) if name}
+    factors = {
+        name: levels_of(name)
+        for name in parsed.variables
+        if name not in values or name in parsed.coded
+    }
     return Design(
         y=y,
         X=matrix(model, parts, y.size),
@@ -409,16 +414,16 @@ def design(
         subject_labels=labels,
         visit=visit_codes,
         visit_levels=visit_levels,
-        times=None if visits.values is None else times(visits.values, keep),
+        times=None if visits.values is None else floats(visits.values, keep),
         group=group_codes,
         group_levels=group_levels,
         weights=None if weights is None else positive(needed[weights], weights, values),
         rows=rows,
         n_dropped=n_rows - rows.size,
         variables={
-            v: codes[v][1] if v in codes else float(values[v].mean()) for v in parsed.variables
+            v: factors[v][1] if v in factors else float(values[v].mean()) for v in parsed.variables
         },
-        codes={name: pair[0] for name, pair in codes.items()},
+        codes={name: pair[0] for name, pair in factors.items()},
         model=model,
     )
 
@@ -448,7 +453,7 @@ def response(factor: Factor, needed: Mapping[str, Column], values: Mapping[str, 
             f"response {factor.text} is a factor; expected a number: name the column itself"
         )
     if factor.column is not None:
-        return np.ascontiguousarray(values[factor.column])
+        return values[factor.column]
     y = evaluated(factor, {name: values[name] for name in factor.variables}, {})
     if y.shape[1] != 1:
         raise ValueError(
@@ -457,8 +462,8 @@ def response(factor: Factor, needed: Mapping[str, Column], values: Mapping[str, 
     return np.ascontiguousarray(y[:, 0], dtype=np.float64)
 
 
-def times(values: NDArray[Any], keep: NDArray[np.bool_] | None) -> Floats:
-    """Visits as numbers."""
+def floats(values: NDArray[Any], keep: NDArray[np.bool_] | None) -> Floats:
+    """The numbers of the used rows; never a view into the user's frame."""
     return (values if keep is None else values[keep]).astype(np.float64)
 
 
@@ -470,7 +475,7 @@ def positive(column: Column, name: str, values: Mapping[str, Floats]) -> Floats:
             f"weights {name!r} are {values[name].min():g} at the least; expected positive numbers: "
             "remove rows of weight 0"
         )
-    return np.ascontiguousarray(values[name])
+    return values[name]
 
 
 def patients(
@@ -583,6 +588,7 @@ def evaluated(factor: Factor, env: Mapping[str, Any], state: dict[str, Any]) -> 
     try:
         with np.errstate(all="ignore"):
             found = stateful_eval(factor.text, {**allowed, **env}, {}, state, None)
+        spans = getattr(getattr(found, "__formulaic_metadata__", None), "spans_intercept", False)
         found = getattr(found, "__wrapped__", found)
         columns = list(found.values()) if isinstance(found, Mapping) else [found]
         value = np.column_stack([np.asarray(c) for c in columns])
@@ -592,6 +598,8 @@ def evaluated(factor: Factor, env: Mapping[str, Any], state: dict[str, Any]) -> 
         raise ValueError(
             f"{factor.text} cannot be computed: {error}; expected numbers: correct the formula or the column"
         ) from None
+    if spans:
+        raise ValueError(f"{factor.text} repeats the intercept; expected include_intercept=False")
     if value.shape[0] != next(iter(env.values())).shape[0]:
         raise ValueError(
             f"{factor.text} has {value.shape[0]} values; expected one per row: correct the formula"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,10 @@ def reader(data: Any) -> Callable[[str, str], Column]:
     known: dict[str, Column] = {}
 
     def column(name: str, role: str) -> Column:
+        if not isinstance(name, str):
+            raise TypeError(f"{role} is {name!r}; expected the name of one column: give it as text")
         if name not in known:
-            if not isinstance(name, str) or name not in names:
+            if name not in names:
                 raise ValueError(
                     f"{role} {name!r} is not a column of the data; the columns are "
                     f"{', '.join(map(str, names))}: correct the name"
@@ -113,7 +116,10 @@ def run_starts(series: Any) -> Codes | None:
     head = values[:64]
     if any(type(v) is not str for v in head) or np.count_nonzero(head[1:] != head[:-1]) > 32:
         return None
-    changed = values[1:] != values[:-1]
+    try:
+        changed = values[1:] != values[:-1]
+    except TypeError:  # a missing value that does not compare
+        return None
     return np.flatnonzero(np.concatenate([[True], changed])) if changed.dtype == bool else None
 
 
@@ -180,7 +186,7 @@ def array_column(array: NDArray[Any], name: str) -> Column:
     if array.dtype.kind in "iuf":
         return Column(values=array)
     if array.dtype.kind == "b":
-        return Column(codes=array.astype(np.int64), labels=(False, True))
+        return Column(codes=array.astype(np.int64), labels=(False, True), order=(False, True))
     return labelled(array.tolist(), name)
 
 
@@ -201,9 +207,8 @@ def listed_column(values: Any, name: str, n_rows: int) -> Column:
 
 def truth(values: Floats) -> Column:
     """A boolean column given as 0, 1 and NaN."""
-    return Column(
-        codes=np.where(np.isnan(values), -1, values).astype(np.int64), labels=(False, True)
-    )
+    codes = np.where(np.isnan(values), -1, values).astype(np.int64)
+    return Column(codes=codes, labels=(False, True), order=(False, True))
 
 
 def labelled(values: list[Any], name: str, order: tuple[Any, ...] | None = None) -> Column:
@@ -241,8 +246,8 @@ def typed(
     if order is None and kinds:
         if kinds == {bool}:
             table = np.array([int(v) for v in labels] + [-1])
-            return Column(codes=table[codes], labels=(False, True))
-        if kinds <= {int, float, np.float64, np.int64}:
+            return Column(codes=table[codes], labels=(False, True), order=(False, True))
+        if kinds <= {int, float, np.float64, np.int64, Decimal}:
             return Column(values=np.array([*labels, np.nan], dtype=np.float64)[codes])
     if str in kinds and "" in labels:
         raise ValueError(
@@ -268,7 +273,7 @@ def leveled(
     position = {label: i for i, label in enumerate(column.labels) if count[i]}
     if column.order is not None:
         levels = [label for label in column.order if label in position]
-    elif set(map(type, position)) in ({str}, {bool}):
+    elif set(map(type, position)) == {str}:
         levels = sorted(position)
     else:
         kinds = ", ".join(sorted({type(v).__name__ for v in position}))
@@ -285,8 +290,11 @@ def absent(column: Column, name: str) -> NDArray[np.bool_] | None:
     if column.values is None:
         assert column.codes is not None
         return column.codes < 0 if column.codes.size and column.codes.min() < 0 else None
-    if column.values.dtype.kind != "f" or math.isfinite(np.add.reduce(column.values)):
+    if column.values.dtype.kind != "f":
         return None
+    with np.errstate(all="ignore"):
+        if math.isfinite(np.add.reduce(column.values)):
+            return None
     finite = np.isfinite(column.values)
     if finite.all():  # large numbers whose sum overflows
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,6 +54,8 @@ def reference_grid(
     if weights not in ("equal", "proportional"):
         raise ValueError(f"weights={weights!r}; expected 'equal' or 'proportional'")
     at = dict(at or {})
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"by={chosen!r} names a variable twice; expected each once")
     for name in (*chosen, *at):
         if name not in design.variables:
             raise ValueError(
@@ -68,14 +71,14 @@ def reference_grid(
     rest = [name for name in grid if name not in chosen]
     order = [*reversed(chosen), *rest]
     sizes = [len(grid[name]) for name in order]
-    index = dict(zip(order, np.indices(sizes).reshape(len(order), -1), strict=True))
+    index = dict(zip(order, np.indices(sizes).reshape(len(order), math.prod(sizes)), strict=True))
     points = {name: as_array(grid[name])[i] for name, i in index.items()}
-    n = int(np.prod(sizes))
+    n = math.prod(sizes)
     rows = matrix(design.model, grid_parts(design.model, points), n)
     share = (
         shares(design, rest, grid)
         if weights == "proportional"
-        else np.full(grid_size(rest, grid), 1.0)
+        else np.ones(math.prod(len(grid[name]) for name in rest))
     )
     share = share / share.sum()
     means = np.einsum(
@@ -85,11 +88,6 @@ def reference_grid(
     )
     labels = {name: points[name][:: share.size].tolist() for name in chosen}
     return labels, np.ascontiguousarray(means)
-
-
-def grid_size(names: Sequence[str], grid: Mapping[str, Sequence[Any]]) -> int:
-    """How many combinations some variables have."""
-    return int(np.prod([len(grid[name]) for name in names], dtype=np.int64))
 
 
 def as_array(values: Sequence[Any]) -> NDArray[Any]:
@@ -153,9 +151,7 @@ def shares(design: Design, names: Sequence[str], grid: Mapping[str, Sequence[Any
     for name in factors:
         cells = cells * len(design.variables[name]) + design.codes[name]  # type: ignore[arg-type]
     sizes = [len(design.variables[name]) for name in factors]  # type: ignore[arg-type]
-    count: NDArray[Any] = np.bincount(cells, minlength=int(np.prod(sizes, dtype=np.int64))).reshape(
-        sizes
-    )
+    count: NDArray[Any] = np.bincount(cells, minlength=math.prod(sizes)).reshape(sizes)
     for axis, name in enumerate(factors):
         known = design.variables[name]
         count = np.take(count, [known.index(v) for v in grid[name]], axis=axis)  # type: ignore[union-attr]
