@@ -40,16 +40,20 @@ from onearm.stats.proportion import (
     mid_p,
     wilson,
 )
+from onearm.stats.repeated_measures import MMRM, FitError, MMRMWarning, mmrm, mmrm_fit
 from onearm.stats.sign_flip import SignFlip, sign_flip
 from onearm.stats.signed_rank import SignedRank, signed_rank
 
 __all__ = [
+    "MMRM",
     "BinomialTest",
     "Description",
     "Effect",
+    "FitError",
     "GeometricMeanRatio",
     "HodgesLehmann",
     "Interval",
+    "MMRMWarning",
     "McNemar",
     "PairedDifference",
     "PairedT",
@@ -68,6 +72,8 @@ __all__ = [
     "jeffreys",
     "mcnemar",
     "mid_p",
+    "mmrm",
+    "mmrm_fit",
     "paired_difference",
     "paired_t",
     "probability_of_improvement",

@@ -421,7 +421,7 @@ def design(
         rows=rows,
         n_dropped=n_rows - rows.size,
         variables={
-            v: factors[v][1] if v in factors else float(values[v].mean()) for v in parsed.variables
+            v: factors[v][1] if v in factors else float(np.add.reduce(values[v]) / values[v].size) for v in parsed.variables
         },
         codes={name: pair[0] for name, pair in factors.items()},
         model=model,

@@ -1,0 +1,402 @@
+"""One covariance structure fitted: starts, Newton's method, and why it failed where it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onearm.stats.repeated_measures import by_pattern, kernels
+from onearm.stats.repeated_measures.data import Observations
+from onearm.stats.repeated_measures.patterns import Patterns, Squeezed, find_patterns, squeeze
+from onearm.stats.repeated_measures.structures import Structure, starts
+
+Floats = NDArray[np.float64]
+
+MAX_STEPS = 150
+LARGEST_GRID = 24  # visits; beyond it the sums over pairs of visits would grow with visits^4
+NO_DECAY = 1e-6  # a spatial correlation below this, or as near to one, lies on the boundary
+
+
+class FitError(ValueError):
+    """A covariance structure that the data do not determine, or a fit that found no maximum."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What the method of inference asks of the fit."""
+
+    reml: bool
+    natural: bool
+    linear: bool
+    use_expected: bool
+    log_cholesky: bool
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The maximum of the likelihood; whitened coordinates are those in which X'WX = I.
+
+    Attributes
+    ----------
+    loglik
+        (Restricted) log-likelihood with all constants.
+    coef
+        (p,) coefficients, NaN for columns that others determine.
+    whitener
+        (p_kept, p_kept): inverse(X'WX) = whitener whitener'. A contrast L has whitened rows L whitener.
+    sigma
+        Covariance by group (g, m, m); in spatial structures by pattern (K, m, m).
+    slope, spread, adjustment
+        dA/dtheta (q, p*p), covariance of the parameters, Kenward-Roger sum (p, p), all whitened.
+    spread_observed, spread_expected
+        The covariance of the parameters by each information.
+    steps
+        Newton steps taken.
+    """
+
+    loglik: float
+    coef: Floats
+    whitener: Floats
+    sigma: Floats
+    slope: Floats
+    spread: Floats
+    adjustment: Floats
+    df_observed: Floats
+    df_expected: Floats
+    steps: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows gathered by pattern and squeezed, ready for any structure of one kind of visit axis."""
+
+    rows: Observations
+    patterns: Patterns
+    squeezed: Squeezed
+    n_group: int
+    constant: float  # of the log-likelihood without a covariance
+    times: tuple[NDArray[Any], ...] | None  # per pattern, spatial structures only
+
+
+def prepare(rows: Observations, spatial: bool, reml: bool) -> Prepared:
+    """Gather and squeeze the rows.
+
+    Raises
+    ------
+    FitError
+        The design leaves no residual.
+    """
+    n_visits = len(rows.visit_levels)
+    patterns = find_patterns(rows.subject, rows.visit, rows.group, n_visits)
+    times = None
+    y, x, half_log_weights = rows.y, rows.x, 0.0
+    if rows.weights is not None:
+        root = np.sqrt(rows.weights)
+        y, x, half_log_weights = y * root, x * root[:, None], float(np.log(root).sum())
+    placed = patterns
+    if spatial:
+        levels = np.array(rows.visit_levels, dtype=np.float64)
+        times = tuple(levels[slots] for slots in patterns.slots)
+        n_visits = max(len(t) for t in times)
+        own = tuple(np.arange(len(t)) for t in times)
+        placed = Patterns(patterns.rows, own, patterns.group, patterns.n_subjects)
+    squeezed = squeeze(y, x, placed, n_visits)
+    n, p = len(y), len(squeezed.kept)
+    if p == 0:
+        raise FitError("no column of the design varies from zero; give at least an intercept")
+    if n <= p:
+        raise FitError(
+            f"{n} rows and {p} coefficients leave nothing to estimate a variance from; expected more rows "
+            "than coefficients; use fewer covariates"
+        )
+    size = float(np.abs(y).max())
+    if not squeezed.scale > 1e-13 * max(size, 1e-300):
+        raise FitError(
+            "the design explains the response without any residual (it may be constant); there is no "
+            "variance to estimate; check the response"
+        )
+    log_basis = float(np.log(np.abs(np.diag(squeezed.basis))).sum())
+    free = n - p if reml else n
+    constant = -0.5 * free * np.log(2 * np.pi) - free * np.log(squeezed.scale) + half_log_weights
+    if reml:
+        constant -= log_basis
+    return Prepared(rows, patterns, squeezed, len(rows.group_levels), float(constant), times)
+
+
+def residual_moments(data: Prepared) -> tuple[Floats, Floats]:
+    """Mean products of least-squares residuals (g, m, m), and patients behind each (g, m, m)."""
+    squeezed = data.squeezed
+    m = squeezed.seen.shape[1]
+    p_all = len(squeezed.kept) + 1
+    total = np.zeros((data.n_group, m, m))
+    seen = np.zeros((data.n_group, m, m))
+    for k, group in enumerate(squeezed.group):
+        lo, hi = squeezed.off[k] * m * p_all, squeezed.off[k + 1] * m * p_all
+        e = squeezed.z[lo:hi].reshape(m, -1, p_all)[:, :, -1]
+        total[group] += e @ e.T
+        seen[group] += squeezed.count[k] * np.outer(squeezed.seen[k], squeezed.seen[k])
+    return total / np.maximum(seen, 1.0), seen
+
+
+def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) -> Solution:
+    """Fit one structure.
+
+    Raises
+    ------
+    FitError
+        The data do not determine it; the words say why.
+    """
+    m = data.squeezed.seen.shape[1]
+    if structure.spatial or m > LARGEST_GRID:
+        return _solve_by_pattern(data, structure, wanted)
+    moments, seen = residual_moments(data)
+    refuse_undetermined(data, structure, seen)
+    best: _Raw | None = None
+    failures = []
+    for start in starts(structure, moments):
+        raw = _Raw(data, structure, wanted, structure.kind, start, engine)
+        if raw.status != kernels.CONVERGED and structure.kind == kernels.US:
+            raw = _from_log_cholesky(data, structure, wanted, moments, engine, raw)
+        if raw.status != kernels.CONVERGED:
+            failures.append(raw)
+        elif best is None or raw.value > best.value + 1e-9:
+            best = raw
+        if best is not None and structure.kind not in (kernels.TOEP, kernels.AD):
+            break
+    if best is None:
+        raise FitError(_why(data, structure, failures))
+    return best.solution()
+
+
+class _Raw:
+    """One run of the kernel, with the arrays it fills."""
+
+    def __init__(
+        self,
+        data: Prepared,
+        structure: Structure,
+        wanted: Inference,
+        kind: int,
+        start: Floats,
+        engine: Any,
+    ):
+        squeezed, g = data.squeezed, data.n_group
+        m, p, q = squeezed.seen.shape[1], len(squeezed.kept), len(start)
+        self.data = data
+        self.theta = start[None].copy()
+        self.values, self.gain = np.zeros(1), np.zeros(1)
+        self.steps, self.statuses = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        self.beta, self.factor = np.zeros((1, p)), np.zeros((1, p, p))
+        self.sigma = np.zeros((1, g, m, m))
+        self.observed, self.expected = np.zeros((1, q, q)), np.zeros((1, q, q))
+        self.slope, self.spread = np.zeros((1, q, p * p)), np.zeros((1, q, q))
+        self.adjustment = np.zeros((1, p, p))
+        self.df_observed, self.df_expected = np.zeros((1, p)), np.zeros((1, p))
+        final = kernels.CHOLESKY if wanted.log_cholesky and kind == kernels.US else kind
+        engine(
+            squeezed.z, squeezed.off, squeezed.seen, squeezed.count, squeezed.group,
+            np.array([0, len(squeezed.count)]), g, p, kind, structure.heterogeneous, final,
+            wanted.natural, wanted.reml, wanted.linear, wanted.use_expected, MAX_STEPS,
+            np.linalg.inv(squeezed.basis)[None], self.theta, self.values, self.gain, self.steps,
+            self.statuses, self.beta, self.factor, self.sigma, self.observed, self.expected,
+            self.slope, self.adjustment, self.spread, self.df_observed, self.df_expected,
+        )  # fmt: skip
+        self.value, self.status = float(self.values[0]), int(self.statuses[0])
+
+    def solution(self) -> Solution:
+        return to_solution(
+            self.data, self.value, self.beta[0], self.factor[0], self.sigma[0], self.slope[0],
+            self.spread[0], self.adjustment[0], self.df_observed[0], self.df_expected[0],
+            int(self.steps[0]),
+        )  # fmt: skip
+
+
+def to_solution(
+    data: Prepared, value: float, beta: Floats, factor: Floats, sigma: Floats, slope: Floats, spread: Floats,
+    adjustment: Floats, df_observed: Floats, df_expected: Floats, steps: int,
+) -> Solution:  # fmt: skip
+    """Bring the kernels' results from the orthonormal basis to the user's columns."""
+    squeezed = data.squeezed
+    coef = np.full(data.rows.x.shape[1], np.nan)
+    coef[squeezed.kept] = np.linalg.solve(squeezed.basis, squeezed.offset + squeezed.scale * beta)
+    full_o, full_e = np.full(len(coef), np.nan), np.full(len(coef), np.nan)
+    full_o[squeezed.kept], full_e[squeezed.kept] = df_observed, df_expected
+    return Solution(
+        loglik=value + data.constant,
+        coef=coef,
+        whitener=squeezed.scale * np.linalg.solve(squeezed.basis, factor),
+        sigma=squeezed.scale**2 * sigma,
+        slope=slope,
+        spread=spread,
+        adjustment=adjustment,
+        df_observed=full_o,
+        df_expected=full_e,
+        steps=steps,
+    )
+
+
+def _from_log_cholesky(
+    data: Prepared,
+    structure: Structure,
+    wanted: Inference,
+    moments: Floats,
+    engine: Any,
+    failed: _Raw,
+) -> _Raw:
+    """Try an unstructured fit again from within the positive definite matrices, then finish as before."""
+    m = moments.shape[1]
+    upper = np.triu_indices(m)
+    for shrink in (0.7, 0.3, 0.0):
+        near = [shrink * s + (1 - shrink) * np.diag(np.maximum(np.diag(s), 1e-3)) for s in moments]
+        try:
+            start = np.concatenate([kernels.to_log_cholesky(s) for s in near])
+        except FloatingPointError:
+            continue
+        if not np.isfinite(start).all():
+            continue
+        raw = _Raw(data, structure, wanted, kernels.CHOLESKY, start, engine)
+        if raw.status == kernels.CONVERGED:
+            found = np.concatenate([s[upper] for s in raw.sigma[0]])
+            again = _Raw(data, structure, wanted, kernels.US, found, engine)
+            if again.status == kernels.CONVERGED:
+                return again
+    return failed
+
+
+def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -> Solution:
+    rows = by_pattern.unpack(data.squeezed)
+    covariances: Callable[[Floats, bool], by_pattern.Covariances]
+    if structure.spatial:
+        covariances, candidates = _spatial(data, structure)
+    else:
+        moments, seen = residual_moments(data)
+        refuse_undetermined(data, structure, seen)
+        covariances = partial(_grid, data, structure)
+        candidates = starts(structure, moments)
+    best = None
+    for start in candidates:
+        theta, value, _, steps, status = by_pattern.climb(
+            rows, covariances, start, wanted.reml, MAX_STEPS
+        )
+        if status == kernels.CONVERGED and (best is None or value > best[1] + 1e-9):
+            best = theta, value, steps
+    if best is None:
+        raise FitError(_why(data, structure, []))
+    theta, value, steps = best
+    if structure.spatial:
+        _refuse_spatial_boundary(theta, structure)
+    cov = covariances(theta, wanted.natural)
+    point = by_pattern.evaluate(rows, cov, wanted.reml)
+    assert point is not None
+    spread_o, ok_o = kernels.inverse_information(point.observed)
+    spread_e, ok_e = kernels.inverse_information(point.expected)
+    if not (ok_o and ok_e):
+        raise FitError(_why(data, structure, []))
+    spread = spread_e if wanted.use_expected else spread_o
+    own = np.linalg.inv(data.squeezed.basis) @ point.factor
+    return to_solution(
+        data, value, point.beta, point.factor, cov[0], point.slope, spread,
+        by_pattern.small_sample(rows, cov, point, spread, wanted.linear),
+        kernels.degrees_of_freedom(own, point.slope, spread_o),
+        kernels.degrees_of_freedom(own, point.slope, spread_e), steps,
+    )  # fmt: skip
+
+
+def _grid(
+    data: Prepared, structure: Structure, theta: Floats, natural: bool
+) -> by_pattern.Covariances:
+    squeezed = data.squeezed
+    return by_pattern.grid_covariances(
+        structure, theta, squeezed.seen, squeezed.group, data.n_group, natural
+    )
+
+
+def _spatial(
+    data: Prepared, structure: Structure
+) -> tuple[Callable[[Floats, bool], by_pattern.Covariances], list[Floats]]:
+    """Distances of each pattern, and starts with the correlation of the median distance spread out."""
+    assert data.times is not None
+    seen = data.squeezed.seen
+    n_pat, m = seen.shape
+    distance = np.zeros((n_pat, m, m))
+    for k, t in enumerate(data.times):
+        distance[k, : len(t), : len(t)] = np.abs(t[:, None] - t[None, :])
+    positive = distance[distance > 0]
+    if not len(positive):
+        raise FitError(
+            f"no patient has two visits; {structure.label} needs distances between visits; use another structure"
+        )
+    # Working in units of the typical distance keeps the search well scaled; rho is per user's unit.
+    typical = float(np.median(positive)) ** (1.0 if structure.name == "sp_exp" else 2.0)
+    begin = []
+    for at_typical in (0.5, 0.1, 0.9):
+        rho = at_typical ** (1.0 / typical)
+        begin.append(np.tile([0.0, np.log(rho) - np.log1p(-rho)], data.n_group))
+    group = data.squeezed.group
+
+    def covariances(theta: Floats, natural: bool) -> by_pattern.Covariances:
+        return by_pattern.spatial_covariances(structure, theta, distance, seen, group, natural)
+
+    return covariances, begin
+
+
+def _refuse_spatial_boundary(theta: Floats, structure: Structure) -> None:
+    rho = 1.0 / (1.0 + np.exp(-theta[1::2]))
+    if np.any(rho < NO_DECAY) or np.any(1.0 - rho < NO_DECAY * 1e-6):
+        raise FitError(
+            f"{structure.label}: the correlation between visits goes to {'zero' if rho.min() < 0.5 else 'one'} "
+            "(a boundary); the data do not determine its decay; use compound symmetry (cs) or fewer parameters"
+        )
+
+
+def refuse_undetermined(data: Prepared, structure: Structure, seen: Floats) -> None:
+    """Refuse a structure with a parameter that no patient tells anything about.
+
+    Raises
+    ------
+    FitError
+        Two visits are never seen in one patient (unstructured), or a visit has a single patient
+        (a variance of its own).
+    """
+    levels = data.rows.visit_levels
+    for g, pairs in enumerate(seen):
+        where = "" if data.n_group == 1 else f" in group {data.rows.group_levels[g]!r}"
+        if structure.kind == kernels.US or structure.heterogeneous:
+            lone = [levels[v] for v in np.flatnonzero(np.diag(pairs) <= 1)]
+            if lone:
+                raise FitError(
+                    f"visit {lone[0]!r} has {'one patient' if np.diag(pairs).min() == 1 else 'no patient'}{where}: "
+                    "a variance of its own cannot be estimated from it; use a structure with one variance "
+                    "(cs, ar1, toep, ad) or leave the visit out"
+                )
+        if structure.kind == kernels.US and len(levels) > 1:
+            never = np.argwhere(np.triu(pairs == 0, 1))
+            if len(never):
+                a, b = never[0]
+                raise FitError(
+                    f"visits {levels[a]!r} and {levels[b]!r} are never seen in the same patient{where}: their "
+                    "covariance cannot be estimated; use a structure that shares it (toep, ar1h, csh, cs)"
+                )
+
+
+def _why(data: Prepared, structure: Structure, failures: list[_Raw]) -> str:
+    """What to tell the user of a structure that has no maximum inside its limits."""
+    m = data.squeezed.seen.shape[1]
+    q = structure.n_parameters(m) * data.n_group
+    n = data.patterns.n_subjects
+    fewer = "adh, ar1h, csh or cs" if structure.kind == kernels.US else "csh, ar1 or cs"
+    if structure.name in ("cs", "ar1"):
+        fewer = "fewer visits or covariates"
+    near = ""
+    if failures and structure.kind == kernels.US:
+        near = " The fitted covariance becomes singular: some visits would be exact sums of others."
+    return (
+        f"{structure.label} ({structure.name}) has no maximum inside its limits: {q} covariance parameters from "
+        f"{n} patients with {len(data.rows.y)} values are more than the data determine.{near} "
+        f"Use {fewer}, or give a list of structures, which are tried in order"
+    )
