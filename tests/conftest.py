@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -110,6 +110,18 @@ class Trial:
                 self.put(s, "M-3", "URINE", URDT="2017-03-02", UPROT24H=b)
             if a is not None:
                 self.put(s, "M3", "URINE", URDT="2017-08-30", UPROT24H=a)
+        return self
+
+    def courses(self, **values: Sequence[float | None]) -> Trial:
+        """Patients S1, S2, ... infused on one day, with protein on the planned day of each visit where given."""
+        infused = date(2017, 6, 1)
+        for i in range(max(map(len, values.values()))):
+            s = f"S{i + 1}"
+            self.put(s, "D0", "INFUSION", INFDT=str(infused))
+            for visit, column in values.items():
+                if column[i] is not None:
+                    day = infused + timedelta(days=self.study.visit(visit).offset)
+                    self.put(s, visit, "URINE", URDT=str(day), UPROT24H=column[i])
         return self
 
     @property

@@ -82,9 +82,9 @@ class Longitudinal:
         The visits of the model in their order, the baseline among them.
     ratio
         Whether means are geometric and changes ratios: logarithms are modelled.
-    patients, values, left_out
-        Patients and values in the model, and measurements of these patients that are not: at no visit of the
-        model, beside the one that stands for a visit, or known only by bounds.
+    patients, values, absent, left_out
+        Patients and values in the model, the treated of whom it has none, and measurements of the treated that are
+        not in it: at no visit of the model, beside the one that stands for a visit, or known only by bounds.
     tried
         The structures of covariance in the order of the study file, up to the one used.
     sds, correlations
@@ -103,6 +103,7 @@ class Longitudinal:
     ratio: bool
     patients: int
     values: int
+    absent: tuple[str, ...]
     left_out: int
     tried: tuple[Tried, ...] = ()
     sds: tuple[float, ...] = ()
@@ -139,14 +140,15 @@ def longitudinal(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Long
     readings = data.readings(measure.id, [v.id for v in planned if not v.baseline], rule)
     rows, why = _rows(data, analysis, measure, planned, readings)
     visits = tuple(replace(v, n=sum(r.visit == v.key for r in rows.used)) for v in planned)
+    present = {r.subject for r in rows.used}
     if analysis.dependent == "CHG":  # the baseline has no row of its own
-        patients = len({r.subject for r in rows.used})
-        visits = tuple(replace(v, n=patients) if v.baseline else v for v in visits)
+        visits = tuple(replace(v, n=len(present)) if v.baseline else v for v in visits)
     found = Longitudinal(
         tuple(_with_pairs(data, measure, v, rule, analysis) for v in visits),
         ratio=rows.logs,
-        patients=len({r.subject for r in rows.used}),
+        patients=len(present),
         values=len(rows.used),
+        absent=tuple(s for s in data.records.treated if s not in present),
         left_out=_left_out(data, measure, readings),
         why=why or _why_not(visits),
         notes=rows.notes,

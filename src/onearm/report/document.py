@@ -316,7 +316,9 @@ def _model_sentence(study: Study, outcome: Outcome) -> list[Span]:
         Span(" times that at baseline (" if model.ratio else f" from baseline to {visit} ("),
         Span(f"{100 * a.conf_level:g} % interval "),
         Span(interval(change.line.lower, change.line.upper, d), href),
-        Span(f"; {model.patients} patients; "),
+        Span("; "),
+        Span(str(model.patients), href),
+        Span(" patients; "),
         Span(p_clause(change.pvalue) if change.pvalue is not None else "without a P", href),
         Span("). "),
     ]
@@ -578,7 +580,9 @@ def flow_boxes(results: Results) -> list[figures.Box]:
         figures.Box(
             "Infused (safety population)",
             len(treated),
-            f"Primary endpoint not known, {label}",
+            "No value in the model of the primary endpoint"
+            if primary and primary.method == "mmrm"
+            else f"Primary endpoint not known, {label}",
             tuple(Counter(status[s] or "on study" for s in lost).items()),
         ),
         figures.Box("Analysed for the primary endpoint", len(treated) - len(lost)),
@@ -586,7 +590,9 @@ def flow_boxes(results: Results) -> list[figures.Box]:
 
 
 def _not_analysed(outcome: Outcome) -> list[str]:
-    """The treated whose primary endpoint is not known."""
+    """The treated whose primary endpoint is not known, or of whom a longitudinal model has no value."""
+    if outcome.longitudinal:
+        return list(outcome.longitudinal.absent)
     if outcome.responders:
         return list(outcome.responders.unknown)
     if outcome.renal:

@@ -200,7 +200,7 @@ def _labels(axes: _Axes, visits: Sequence[AtVisit]) -> tuple[str, float]:
             f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" fill="{INK}" font-weight="600">'
             f"{escape(v.id or 'baseline')}</text>"
             f'<text x="{x:.1f}" y="{y + 14:.1f}" text-anchor="middle" fill="{SOFT}">day '
-            f"{str(v.day).replace('-', MINUS)}</text>"
+            f"{number(v.day, 0)}</text>"
             f'<text x="{x:.1f}" y="{y + 28:.1f}" text-anchor="middle" fill="{INK}">n = {v.n}</text>'
         )
     return "".join(parts), axes.top + axes.high + 8 + 48 * max(len(ends), 1)
@@ -222,7 +222,7 @@ def _in_words(outcome: Outcome) -> str:
     assert model is not None
     d = decimals(outcome)
     told = [
-        f"{v.id or 'baseline'} (day {v.day}, {v.n} patients) {line_text(x, d)}"
+        f"{v.id or 'baseline'} (day {number(v.day, 0)}, {v.n} patients) {line_text(x, d)}"
         for v, x in _points(model)
     ]
     return f"{_scale_name(outcome)}, mean and interval by visit: {'; '.join(told)}."
