@@ -611,6 +611,39 @@ def test_run_of_an_empty_ledger_says_so_and_reproduces_nothing(fresh: Path) -> N
     assert {a["p"] for a in facts["analyses"]} == {None}
 
 
+def test_run_tells_a_longitudinal_model_visit_by_visit(copy: Path) -> None:
+    file = copy / "study.yaml"
+    entry = "{id: long, title: T, role: exploratory, measure: SLEDAI.total, at: M3, method: mmrm, covariance: [us]}"
+    text = file.read_text(encoding="utf-8").replace("\nsafety:\n", f"  - {entry}\nsafety:\n")
+    file.write_text(text, encoding="utf-8")
+    [model, *others] = fact("run", copy)["longitudinal"]
+    assert model["primary_baseline"]
+    assert not any(o["primary_baseline"] for o in others)
+    assert [(v["visit"], v["day"], v["patients"]) for v in model["visits"]] == [
+        ("M-3", -91, 9),
+        ("D0", 1, 9),
+        ("M3", 91, 9),
+    ]
+    last = model["visits"][-1]
+    # All nine have all three values: the model's change is the paired t test's.
+    assert last["change"]["pvalue"] == pytest.approx(last["paired_t_p"], rel=1e-6)
+    assert last["change"]["df"] == pytest.approx(8)
+    assert (model["covariance"], model["not_fitted_because"]) == ("us", None)
+    told = onearm("run", copy).stdout
+    assert "T, longitudinal model (us, kenward-roger)" in told
+    assert re.search(r"M3 +9 +−9\.4 \(−14\.\d to −4\.\d\) +8\.0 +0\.00", told)
+
+
+def test_run_says_of_a_longitudinal_model_why_there_is_none(fresh: Path) -> None:
+    file = fresh / "study.yaml"
+    entry = (
+        "{id: long, title: Course, role: exploratory, measure: SLEDAI.total, at: M3, method: mmrm}"
+    )
+    text = file.read_text(encoding="utf-8").replace("\nsafety:\n", f"  - {entry}\nsafety:\n")
+    file.write_text(text, encoding="utf-8")
+    assert "not fitted: nobody has a value at baseline" in onearm("run", fresh).stdout
+
+
 # -- compare --------------------------------------------------------------------------------------
 
 

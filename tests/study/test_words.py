@@ -97,6 +97,40 @@ def test_numbers_are_written_for_people(value, words):
     assert number_words(value) == words
 
 
+def longitudinal(words=""):
+    """The small study with its primary analysis by the longitudinal model."""
+    old = "method: signed_rank, zeros: pratt, published: {method: signed_rank_normal, p: 0.014}"
+    return parse_study(SMALL.replace(old, f"method: mmrm{words}"), "small.yaml")
+
+
+def test_a_longitudinal_model_is_told_with_visits_covariances_and_degrees_of_freedom():
+    told = " ".join(describe(longitudinal()).split())
+    assert (
+        "Activity [primary.sledai]: SLEDAI-2K total at 3 months after against baseline, mixed model for repeated "
+        "measures over the values at every visit; covariance unstructured, else heterogeneous ante-dependence, else "
+        "heterogeneous AR(1), else heterogeneous compound symmetry, else compound symmetry; degrees of freedom "
+        "Kenward and Roger Secondary"
+    ) in told
+    words = (
+        ", visits: [M-3, M3], dependent: CHG, covariates: [BASE, AGE], covariance: [cs], df: satterthwaite, "
+        "information: expected, missing: [tipping_point, return_to_baseline], deltas: [0, 2]"
+    )
+    assert (
+        "over the changes from baseline at visits M-3 and M3, covariates BASE and AGE; covariance compound symmetry; "
+        "degrees of freedom Satterthwaite from the expected information; sensitivity to missing follow-up: tipping "
+        "point, return to baseline"
+    ) in " ".join(describe(longitudinal(words)).split())
+
+
+def test_two_longitudinal_models_differ_in_what_they_say_differently():
+    other = longitudinal(", covariance: [us, cs], df: residual")
+    found = {d.path.rpartition("/")[2]: (d.left, d.right) for d in diff(longitudinal(), other)}
+    assert found == {
+        "covariance": ("us, adh, ar1h, csh, cs", "us, cs"),
+        "df": ("kenward-roger", "residual"),
+    }
+
+
 # -- two studies ----------------------------------------------------------------------------------
 
 
