@@ -17,8 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from onearm.stats.repeated_measures.formula import Design, design
-from onearm.stats.repeated_measures.hypotheses import reference_grid, type3_hypotheses
+from onearm.stats.repeated_measures.formula import Design, design, reference_grid, type3_hypotheses
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "mmrm"
@@ -493,7 +492,7 @@ def test_variables_of_the_caller_are_out_of_reach() -> None:
 
 def test_the_door_loads_neither_narwhals_nor_formulaic_before_it_is_used() -> None:
     code = (
-        "import sys, onearm.stats.repeated_measures.hypotheses; "
+        "import sys, onearm.stats.repeated_measures.formula; "
         "print([m for m in ('pandas', 'polars', 'narwhals', 'formulaic', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -605,6 +604,13 @@ def test_type_iii_hypotheses_do_not_depend_on_the_reference_level() -> None:
     for name, hypothesis in type3_hypotheses(one).items():
         both = np.vstack([hypothesis, type3_hypotheses(two)[name] @ change])
         assert np.linalg.matrix_rank(both, tol=1e-9) == len(hypothesis)
+
+
+def test_a_lone_intercept_is_no_term_and_a_lone_covariate_is_its_own_hypothesis() -> None:
+    assert type3_hypotheses(of_r("1")) == {}
+    assert {k: v.tolist() for k, v in type3_hypotheses(of_r("BASE")).items()} == {
+        "BASE": [[0.0, 1.0]]
+    }
 
 
 def test_a_transform_of_several_columns_is_one_term() -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onearm.stats.repeated_measures.formula import (
+from onearm.stats.repeated_measures.frames import Floats
+from onearm.stats.repeated_measures.terms import (
     Block,
-    Design,
     Model,
     block_columns,
     columns,
     evaluated,
     matrix,
 )
-from onearm.stats.repeated_measures.frames import Floats
+
+if TYPE_CHECKING:
+    from onearm.stats.repeated_measures.formula import Design
 
 
 def reference_grid(
@@ -218,7 +220,8 @@ def sums_from_levels(model: Model, blocks: Sequence[Block]) -> Floats:
     several columns counts as a factor that carries all of them.
     """
     present = sorted({i for block in blocks for i, _ in block})
-    index = np.indices([model.widths[i] for i in present]).reshape(len(present), -1)
+    sizes = [model.widths[i] for i in present]
+    index = np.indices(sizes).reshape(len(present), math.prod(sizes))
     parts: list[NDArray[Any]] = [np.zeros(0)] * len(model.widths)
     for i, codes in zip(present, index, strict=True):
         parts[i] = codes
