@@ -119,6 +119,7 @@ FORMULAS = [
         "C(WEEK):BASE",
         "(ARM + SEX + AVISIT)**2",
         "ARM / SEX",
+        "0 + BASE:ARM + AVISIT:ARM",
         "FLAG * ARM",
         "FLAG:BASE",
     ),
@@ -140,6 +141,13 @@ def test_the_matrix_spans_what_formulaic_builds_with_the_same_columns(formula: s
 def sorted_columns(matrix: np.ndarray) -> np.ndarray:
     """The columns in an order of their own."""
     return matrix[:, np.lexsort(np.round(matrix, 9))]
+
+
+def test_cell_means_beside_slopes_keep_every_cell_where_r_leaves_some_out() -> None:
+    # R 4.2.2: colnames(model.matrix(~ 0 + BASE:ARM + AVISIT:ARM, d)) has no AVISITW04
+    found = of_r("0 + BASE:ARM + AVISIT:ARM").terms
+    assert found[:4] == ("BASE:ARMPBO", "BASE:ARMTRT", "ARMPBO:AVISITW04", "ARMTRT:AVISITW04")
+    assert len(found) == 8
 
 
 def test_many_rows_are_coded_as_few_are() -> None:

@@ -103,7 +103,9 @@ def design(
 
     Notes
     -----
-    Coefficients, their names and order are those of R's ``model.matrix`` with ``contr.treatment``.
+    Coefficients, their names and order are those of R's ``model.matrix`` with ``contr.treatment``, but for terms
+    without their margins (``a:b`` with an intercept, ``0 + x:b + a:b``), where R's columns repeat one another or leave
+    cells out.
     """
     if not isinstance(formula, str):
         raise TypeError(f"formula is {formula!r}; expected text as 'CHG ~ BASE + AVISIT'")

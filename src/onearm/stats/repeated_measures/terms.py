@@ -6,7 +6,8 @@ only: no Python variable of the caller, no attribute, no other call.
 
 Coding is treatment coding with the first level as reference. A term whose margins stand in the model gets one column
 less per factor; a term that lacks a margin gets the columns that span it, so that the matrix is of full column rank
-whenever every combination of levels occurs (for ``a:b`` with an intercept R itself writes more columns than rank).
+whenever every combination of levels occurs. These are R's columns wherever R's are of full rank and span the model; R
+itself writes more than the rank for ``a:b`` with an intercept, and leaves cells out for ``0 + x:b + a:b``.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from numpy.typing import NDArray
 
 from onearm.stats.repeated_measures.frames import FEW_ROWS, Codes, Floats
 
-TRANSFORMS = tuple("I bs center exp exp2 log log10 log2 poly scale standardize".split())
-NUMPY = tuple(
-    "abs arctan ceil cos cosh exp exp2 expm1 floor log log10 log1p log2 maximum minimum power sign sin sinh sqrt square "
-    "tan tanh where".split()
+# fmt: off
+TRANSFORMS = ("I", "bs", "center", "exp", "exp2", "log", "log10", "log2", "poly", "scale", "standardize")
+NUMPY = (
+    "abs", "arctan", "ceil", "cos", "cosh", "exp", "exp2", "expm1", "floor", "log", "log10", "log1p", "log2",
+    "maximum", "minimum", "power", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "where",
 )
+# fmt: on
 SYNTAX = (
     *(ast.BinOp, ast.UnaryOp, ast.Compare, ast.Constant, ast.Name, ast.List, ast.Tuple),
     *(ast.keyword, ast.Load, ast.operator, ast.unaryop, ast.cmpop),
