@@ -68,7 +68,7 @@ class Sandwich:
         Source
         ------
         Bell and McCaffrey (2002) Survey Methodology 28:169; Pustejovsky and Tipton (2018) JBES
-        36:672, section 3.1.
+        36:672.
         """
         rows = np.asarray(L, dtype=np.float64)
         if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.vcov):
@@ -105,8 +105,9 @@ def sandwich(
 ) -> Sandwich:
     """Empirical covariance of generalised least-squares coefficients, clustered by patient.
 
-    Definitions and results are those of R's mmrm and of clubSandwich with the fitted covariance as
-    working model; no factor for the number of patients is applied.
+    Definitions and results are those of R's mmrm; no factor for the number of patients is applied.
+    clubSandwich's CR0 and CR3 under the fitted covariance are the same. Its CR2 takes another root of
+    the leverage, which is unbiased under the same condition and differs where visits are correlated.
 
     Parameters
     ----------
