@@ -90,7 +90,7 @@ def profile(outcome: Outcome) -> str:
     points, courses = _points(model), _courses(outcome)
     values = [v for _, x in points for v in (x.estimate, x.lower, x.upper) if v is not None]
     values += [v for course in courses for _, v in course]
-    low, up, steps = value_scale(values, log=model.ratio)
+    low, up, steps = value_scale(values, log=model.ratio, spaces=6)
     days = [v.day for v, _ in points] + [d for course in courses for d, _ in course]
     axes = _Axes(min(days), max(days), low, up, model.ratio)
     parts = [_frame(outcome, axes, points, steps)]
@@ -255,25 +255,27 @@ def decimals(outcome: Outcome) -> int:
 
 
 def change_table(outcomes: Sequence[Outcome]) -> Table:
-    """Mean and change at every visit by the model, under every baseline rule."""
+    """Mean and change at every visit by the model, under every baseline rule; no means where changes are modelled."""
     first = outcomes[0]
     model, level = first.longitudinal, f"{100 * first.analysis.conf_level:g} % interval"
     assert model is not None
     other = "expected" if first.analysis.information == "observed" else "observed"
+    means: Columns = ((f"{'Geometric mean' if model.ratio else 'Mean'} ({level})", "r"),)
+    columns: Columns = (
+        ("Visit", "l"),
+        ("Patients", "r"),
+        *(means if first.analysis.dependent == "AVAL" else ()),
+        (f"{_change_name(first)} ({level})", "r"),
+        ("SE (logarithms)" if model.ratio else "SE", "r"),
+        (f"df (by the {other} information)", "r"),
+        ("t", "r"),
+        ("P", "r"),
+    )
     return Table(
         f"longitudinal-{first.analysis.id}",
         f"{first.analysis.title}: {_measured(first)}, by the longitudinal model",
-        (
-            ("Visit", "l"),
-            ("Patients", "r"),
-            (f"{'Geometric mean' if model.ratio else 'Mean'} ({level})", "r"),
-            (f"{_change_name(first)} ({level})", "r"),
-            ("SE (logarithms)" if model.ratio else "SE", "r"),
-            (f"df (by the {other} information)", "r"),
-            ("t", "r"),
-            ("P", "r"),
-        ),
-        tuple(_under_each(outcomes, _model_row, 8)),
+        columns,
+        tuple(_under_each(outcomes, _model_row, len(columns))),
         _notes(outcomes),
     )
 
@@ -336,8 +338,10 @@ def _model_row(outcome: Outcome, visit: AtVisit) -> Row:
     model, c = outcome.longitudinal, visit.change
     assert model is not None
     d = decimals(outcome)
-    told = [str(visit.n), line_text(visit.mean, d), line_text(c.line if c else None, d)]
+    told = [str(visit.n)]
+    told += [line_text(visit.mean, d)] if outcome.analysis.dependent == "AVAL" else []
     told += [
+        line_text(c.line if c else None, d),
         number(c.se if c else None, d + 1),
         f"{number(c.df, 1)} ({number(_other_df(outcome, c), 1)})" if c else DASH,
         number(c.statistic if c else None, 2),
@@ -382,7 +386,7 @@ def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
         assert model is not None
         under = f"Baseline {o.baseline.label}: " if len(outcomes) > 1 else ""
         if model.why:
-            notes.append(f"{under}The model could not be fitted: {model.why}")
+            notes.append(f"{under}The model could not be fitted: {model.why.rstrip('.')}.")
         else:
             notes.append(
                 f"{under}{model.values} values of {model.patients} patients, restricted maximum likelihood, covariance "
@@ -390,7 +394,7 @@ def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
                 f"{DEGREES_OF_FREEDOM[a.df]}, {a.information} information."
             )
         notes += [
-            f"{under}Not {COVARIANCES[t.covariance]} ({t.covariance}), tried before: {t.reason}"
+            f"{under}Not {COVARIANCES[t.covariance]}, tried before: {_sentence(t.reason)}"
             for t in model.tried
             if not t.fitted
         ]
@@ -400,12 +404,17 @@ def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
                 f"{under}{n} measurement{'s' if n > 1 else ''} not in the model: at no visit of it, beside the one "
                 "that stands for a visit, or known only by bounds."
             )
-        notes += [f"{under}{note}" for note in model.notes]
+        notes += [f"{under}{_sentence(note)}" for note in model.notes]
     if outcomes[0].analysis.covariates:
         notes.append(
             f"Covariates: {', '.join(outcomes[0].analysis.covariates)}; means are those of the average patient."
         )
     return tuple(dict.fromkeys(notes))
+
+
+def _sentence(words: str) -> str:
+    """Words of the fit as a sentence."""
+    return f"{words[:1].upper()}{words[1:]}".rstrip(".") + "."
 
 
 def covariance_table(outcome: Outcome) -> Table | None:

@@ -99,8 +99,13 @@ def _scale(data: Panels) -> tuple[float, float, list[float]]:
     return value_scale(values, log=data.log)
 
 
-def value_scale(values: Sequence[float], *, log: bool) -> tuple[float, float, list[float]]:
-    """Limits of a scale that holds these values, as drawn (log10 on a log scale), and where its lines stand."""
+def value_scale(
+    values: Sequence[float], *, log: bool, spaces: int = 4
+) -> tuple[float, float, list[float]]:
+    """Limits of a scale that holds these values, as drawn (log10 on a log scale), and where its lines stand.
+
+    A linear scale has at most ``spaces`` spaces between its lines.
+    """
     drawn = [log10(v) if log else v for v in values if not log or v > 0]
     low, up = min(drawn), max(drawn)
     pad = 0.06 * ((up - low) or 1.0)
@@ -109,7 +114,7 @@ def value_scale(values: Sequence[float], *, log: bool) -> tuple[float, float, li
         steps = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]
         inside = [s for s in steps if low <= log10(s) <= up]
         return low, up, inside if len(inside) <= 5 else [s for s in inside if f"{s:e}"[0] == "1"]
-    raw = (up - low) / 4
+    raw = (up - low) / spaces
     size = 10.0 ** floor(log10(raw))
     step = next(m * size for m in (1, 2, 5, 10) if m * size >= raw)
     first = ceil(low / step)
