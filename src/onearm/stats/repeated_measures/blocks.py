@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-
-__all__ = ["Block"]
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +19,7 @@ class Block:
     D sigma D, D = diag(1 / sqrt(w)). In spatial structures a block is one set of visit times.
     """
 
-    rows: npt.NDArray[np.intp]
-    visits: npt.NDArray[np.intp]
+    rows: NDArray[np.int64]
+    visits: NDArray[np.int64]
     group: int
-    sigma: npt.NDArray[np.floating[Any]]
+    sigma: NDArray[np.float64]

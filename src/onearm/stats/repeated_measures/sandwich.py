@@ -180,9 +180,9 @@ def _whitened(
 def _basis(designs: Sequence[Floats], vcov: Floats | None) -> Floats:
     """(p, p) F with F F' the inverse of X'WX: the whitened design times F is orthonormal."""
     if vcov is not None:
-        return np.linalg.cholesky(vcov)
+        return np.asarray(np.linalg.cholesky(vcov))
     stacked = np.concatenate([design.reshape(-1, design.shape[-1]) for design in designs])
-    return np.linalg.inv(np.linalg.qr(stacked, mode="r"))
+    return np.asarray(np.linalg.inv(np.linalg.qr(stacked, mode="r")))
 
 
 def _adjusted(q: Floats, power: float, block: Block) -> Floats:
