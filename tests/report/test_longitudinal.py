@@ -137,6 +137,18 @@ def test_logarithms_are_drawn_on_their_scale_and_changes_from_nothing(
     assert "baseline (day −14, 9 patients) 0.0;" in svg
 
 
+def test_an_interval_beyond_all_values_stretches_the_figure_no_further_than_their_span(
+    outcome: Callable[..., Outcome],
+) -> None:
+    three = {name: list(values)[:3] for name, values in FIVE.items()}
+    o = outcome(words=", dependent: CHG, covariates: [BASE]", **three)
+    assert o.longitudinal is not None
+    ends = [v.change.line.upper or 0.0 for v in o.longitudinal.visits if v.change]
+    assert max(ends) > 1e6  # of ratios, by less than one degree of freedom
+    steps = re.findall(r'text-anchor="end" fill="#1b1f27">([\d.e+]+)</text>', profile(o))
+    assert 0.1 < max(map(float, steps)) < 10
+
+
 # -- the tables -----------------------------------------------------------------------------------
 
 

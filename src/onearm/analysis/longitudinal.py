@@ -62,6 +62,11 @@ class AtVisit:
         """The visit of its readings: empty for the baseline."""
         return "" if self.baseline else self.id
 
+    @property
+    def offset(self) -> int:
+        """Days from the infusion; there is no study day 0."""
+        return self.day - 1 if self.day > 0 else self.day
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -219,11 +224,9 @@ def _rows(
         return _Rows((), {}, (), False, ()), "a value of 0 or below has no logarithm"
     values = {(r.subject, r.visit): r.value for r in known if r.value is not None}
     rows = _values(values, logs) if analysis.dependent == "AVAL" else _changes(values, logs)
-    notes = [
-        f"Nobody was seen at {v.label} yet; it is no part of the model."
-        for v in planned
-        if not v.baseline and not any(r.visit == v.id for r in rows)
-    ]
+    unseen = [v.label for v in planned if not v.baseline and not any(r.visit == v.id for r in rows)]
+    notes = [f"No part of the model, because nobody was seen there yet: {', '.join(unseen)}."]
+    notes = notes if rows and unseen else []
     base = {s: log(v) if logs else v for (s, visit), v in values.items() if not visit}
     columns, names = _covariates(data, analysis, [r.subject for r in rows], base, notes)
     used = tuple(r for r in rows if r.subject in columns)
@@ -333,8 +336,12 @@ def _with_fit(found: Longitudinal, analysis: Analysis, rows: _Rows) -> Longitudi
     """The means, changes and covariance of the fit. ValueError tells in words why there is none."""
     from onearm.stats.repeated_measures.fit import mmrm_fit
 
-    days = {v.key: v.day for v in found.visits}
     values = analysis.dependent == "AVAL"
+    # Distances in time need days; everything else is told best by the visits' own names.
+    spatial = any(name.startswith("sp_") for name in analysis.covariance)
+    named = {v.key: v.offset if spatial else v.id or "baseline" for v in found.visits if v.n}
+    if not values:
+        named.pop("", None)
     columns = [v for v in found.visits if v.n and not v.baseline]
     x = [_design_row(r, columns, rows, intercept=values) for r in rows.used]
     names = [*(["baseline"] if values else []), *(v.id for v in columns), *rows.names]
@@ -344,7 +351,8 @@ def _with_fit(found: Longitudinal, analysis: Analysis, rows: _Rows) -> Longitudi
             np.array([r.y for r in rows.used]),
             np.array(x),
             [r.subject for r in rows.used],
-            [days[r.visit] for r in rows.used],
+            [named[r.visit] for r in rows.used],
+            visit_levels=list(named.values()),
             covariance=list(analysis.covariance),
             df=analysis.df,
             information=analysis.information,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import log10
+from math import inf, log10
 
 from onearm.analysis import AtVisit, Change, Line, Longitudinal, Outcome, Results
 from onearm.report.figures import BETTER, INK, SOFT
@@ -79,8 +79,10 @@ class _Axes:
         return self.left + self.wide * (day - self.first + pad) / (self.last - self.first + 2 * pad)
 
     def down(self, value: float) -> float:
-        place = log10(value) if self.logs else value
-        return self.top + self.high * (self.up - place) / (self.up - self.low)
+        """Where a value stands; what lies beyond the scale stands at its end."""
+        place = log10(value) if self.logs and value > 0 else -inf if self.logs else value
+        inside = min(max(place, self.low), self.up)
+        return self.top + self.high * (self.up - inside) / (self.up - self.low)
 
 
 def profile(outcome: Outcome) -> str:
@@ -88,9 +90,11 @@ def profile(outcome: Outcome) -> str:
     model = outcome.longitudinal
     assert model is not None
     points, courses = _points(model), _courses(outcome)
-    values = [v for _, x in points for v in (x.estimate, x.lower, x.upper) if v is not None]
-    values += [v for course in courses for _, v in course]
-    low, up, steps = value_scale(values, log=model.ratio, spaces=6)
+    values = [x.estimate for _, x in points] + [v for course in courses for _, v in course]
+    ends = [v for _, x in points for v in (x.lower, x.upper) if v is not None]
+    low, up, steps = value_scale(
+        [*values, *_near(ends, values, model.ratio)], log=model.ratio, spaces=6
+    )
     days = [v.day for v, _ in points] + [d for course in courses for d, _ in course]
     axes = _Axes(min(days), max(days), low, up, model.ratio)
     parts = [_frame(outcome, axes, points, steps)]
@@ -107,6 +111,15 @@ def profile(outcome: Outcome) -> str:
         'xmlns="http://www.w3.org/2000/svg" font-family="IBM Plex Sans, sans-serif" font-size="12">'
         f"{''.join(parts)}{labels}</svg>"
     )
+
+
+def _near(ends: Sequence[float], values: Sequence[float], logs: bool) -> list[float]:
+    """Ends of intervals, drawn in to once the span of means and patients beyond these: the rest would be all axis."""
+    place = log10 if logs else float
+    low, up = (place(f(v for v in values if v > 0 or not logs)) for f in (min, max))
+    span = (up - low) or 1.0
+    held = [min(max(place(e) if e > 0 or not logs else -inf, low - span), up + span) for e in ends]
+    return [10.0**h for h in held] if logs else held
 
 
 def _points(model: Longitudinal) -> list[tuple[AtVisit, Line]]:
