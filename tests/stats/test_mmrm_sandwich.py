@@ -293,6 +293,15 @@ def test_n_patients_with_one_mean_have_the_textbook_answers() -> None:
         assert float(found.df([1.0])) == pytest.approx(n - 1, rel=1e-13)
 
 
+def test_patients_in_blocks_of_their_own_give_the_same() -> None:
+    x, y, weights, beta, blocks = _club("thirty_weighted")
+    found = sandwich(x, y, weights, beta, blocks, "CR2")
+    alone = [Block(row[None], b.visits, b.group, b.sigma) for b in blocks for row in b.rows]
+    other = sandwich(x, y, weights, beta, alone, "CR2")
+    assert other.vcov == pytest.approx(found.vcov, rel=1e-10)
+    assert other.df(np.eye(6)) == pytest.approx(found.df(np.eye(6)), rel=1e-10)
+
+
 def test_the_order_of_patients_and_the_scale_of_covariates_change_nothing() -> None:
     x, y, weights, beta, blocks = _club("thirty_weighted")
     found = sandwich(x, y, weights, beta, blocks, "CR2")

@@ -57,7 +57,7 @@ def residuals(
 
     Source
     ------
-    Galecki and Burzykowski (2013) Linear Mixed-Effects Models Using R, section 10.5.
+    Galecki and Burzykowski (2013) Linear Mixed-Effects Models Using R.
     """
     if kind not in KINDS:
         raise ValueError(
@@ -162,7 +162,7 @@ def predict_conditional(
     X_1 beta + S (y_2 - X_2 beta), the covariance sigma_11 - S sigma_21, and estimated coefficients
     add (X_1 - S X_2) vcov (X_1 - S X_2)'. That is exact for the covariance parameters given, also where
     the coefficients were estimated from the same responses, since the error of S y_2 is
-    independent of every response seen.
+    independent of every response seen. The uncertainty of the covariance parameters is not included.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def predict_conditional(
 
     Source
     ------
-    Goldberger (1962) JASA 57:369; R's mmrm predicts by the same formula.
+    Goldberger (1962) JASA 57:369; R's mmrm and SAS's OUTP= predict by the same formula.
     """
     a = X_new.shape[1]
     root_new = np.ones(X_new.shape[:2]) if weights_new is None else np.sqrt(weights_new)

@@ -39,7 +39,10 @@ class Sandwich:
     vcov: Floats
     kind: str
     _basis: Floats
-    _patients: tuple[tuple[Floats, Floats], ...]
+    # Whitened rows, a patient's together: orthonormal design, its adjusted form, first row of each patient.
+    _design: Floats
+    _adjusted: Floats
+    _first: NDArray[np.int64]
 
     def df(self, L: ArrayLike) -> Floats:  # noqa: N803
         """Satterthwaite degrees of freedom of contrasts, with the fitted covariance as working model.
@@ -80,18 +83,13 @@ class Sandwich:
         return np.array(found).reshape(rows.shape[:-1])
 
     def _df(self, direction: Floats) -> float:
-        trace = squares = 0.0
-        outer = np.zeros_like(self.vcov)
-        for q, adjusted in self._patients:
-            a = adjusted @ direction
-            u = np.einsum("im,imp->ip", a, q)
-            shared = np.einsum("ip,ip->i", u, u)
-            own = np.einsum("im,im->i", a, a) - shared
-            trace += float(own.sum())
-            squares += float((own**2 - shared**2).sum())
-            outer += u.T @ u
-        squares += float((outer**2).sum())
-        return trace**2 / squares if squares > 0 else np.nan
+        a = self._adjusted @ direction
+        u = np.add.reduceat(a[:, None] * self._design, self._first)
+        shared = np.einsum("ip,ip->i", u, u)
+        own = np.add.reduceat(a * a, self._first) - shared
+        # Omega_ij = own_i where i = j, else -u_i'u_j; the squares of u_i'u_j sum to those of u'u.
+        squares = float(np.sum(own**2 - shared**2) + np.sum((u.T @ u) ** 2))
+        return float(own.sum()) ** 2 / squares if squares > 0 else np.nan
 
 
 def sandwich(
@@ -150,14 +148,25 @@ def sandwich(
         )
     designs, residuals = _whitened(X, y - X @ beta, weights, blocks)
     basis = _basis(designs, vcov_asymptotic)
-    scores, patients = [], []
+    scores, all_q, all_adjusted = [], [], []
     for block, design, residual in zip(blocks, designs, residuals, strict=True):
         q = design @ basis
         adjusted = q if kind == "CR0" else _adjusted(q, POWERS[kind], block)
         scores.append(np.einsum("imp,im->ip", adjusted, residual))
-        patients.append((q, adjusted))
+        all_q.append(q.reshape(-1, len(beta)))
+        all_adjusted.append(adjusted.reshape(-1, len(beta)))
     turned = np.concatenate(scores) @ basis.T
-    return Sandwich(turned.T @ turned, kind, basis, tuple(patients))
+    sizes = np.concatenate([np.full(len(b.rows), len(b.visits)) for b in blocks])
+    first = np.cumsum(sizes) - sizes
+    stacked = np.concatenate(all_q)
+    return Sandwich(
+        vcov=turned.T @ turned,
+        kind=kind,
+        _basis=basis,
+        _design=stacked,
+        _adjusted=stacked if kind == "CR0" else np.concatenate(all_adjusted),
+        _first=first,
+    )
 
 
 def _whitened(
