@@ -469,3 +469,90 @@ def test_compiled_and_plain_kernels_give_the_same_fit(structure: str) -> None:
     assert b.coef == pytest.approx(a.coef, rel=1e-9, abs=1e-10)
     assert b.se == pytest.approx(a.se, rel=1e-9)
     assert b.df == pytest.approx(a.df, rel=1e-8)
+
+
+# --- Where the answer is known in closed form ---------------------------------------------------
+
+
+def _complete(seed: int, n: int, m: int, *, correlation: float = 0.5) -> Rows:
+    """Complete data, one mean for each visit."""
+    rng = np.random.default_rng(seed)
+    subject, at = np.divmod(np.arange(n * m), m)
+    root = np.linalg.cholesky(correlation + (1 - correlation) * np.eye(m))
+    y = (rng.normal(size=(n, m)) @ root.T * (1 + np.arange(m) / 3) - np.arange(m)).ravel()
+    x = np.column_stack([np.ones(n * m), *(at == np.arange(1, m)[:, None]).astype(float)])
+    return Rows(y, x, subject, at, np.arange(m) * 1.0, np.ones(n * m), np.zeros(n * m))
+
+
+def test_the_unstructured_covariance_of_complete_data_is_that_of_the_sample() -> None:
+    rows = _complete(1, 9, 4)
+    sample = np.cov(rows.y.reshape(9, 4), rowvar=False)
+    assert _fit(rows, "us").covariance_matrix == pytest.approx(sample, rel=1e-9)
+    ml = _fit(rows, "us", reml=False)
+    assert ml.covariance_matrix == pytest.approx(sample * 8 / 9, rel=1e-9)
+
+
+def test_kenward_roger_of_complete_unstructured_data_is_hotellings_test() -> None:
+    rows = _complete(2, 9, 4)
+    changes = np.diff(rows.y.reshape(9, 4), axis=1)
+    mean, sample = changes.mean(axis=0), np.cov(changes, rowvar=False)
+    t_squared = 9 * mean @ np.linalg.solve(sample, mean)
+    test = _fit(rows, "us").contrast(np.eye(4)[1:])
+    assert test.num_df == 3
+    assert test.den_df == pytest.approx(6, rel=1e-8)
+    assert test.statistic == pytest.approx(t_squared * 6 / (8 * 3), rel=1e-8)
+    assert test.p == pytest.approx(distributions.f.sf(t_squared / 4, 3, 6), rel=1e-7, abs=0)
+
+
+@pytest.mark.parametrize("correlation", [0.5, -0.2])
+def test_kenward_roger_of_complete_compound_symmetry_is_the_analysis_of_variance(
+    correlation: float,
+) -> None:
+    rows = _complete(3, 9, 4, correlation=correlation)
+    table = rows.y.reshape(9, 4)
+    error = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
+    between_visits = 9 * np.sum((table.mean(axis=0) - table.mean()) ** 2) / 3
+    test = _fit(rows, "cs").contrast(np.eye(4)[1:])
+    assert test.den_df == pytest.approx(24, rel=1e-8)
+    assert test.statistic == pytest.approx(between_visits / (np.sum(error**2) / 24), rel=1e-8)
+
+
+@pytest.mark.parametrize("structure", [s for s in STRUCTURES if not s.startswith("sp_")])
+def test_one_visit_is_least_squares(structure: str) -> None:
+    rng = np.random.default_rng(4)
+    x = np.column_stack([np.ones(12), rng.normal(10, 2, 12)])
+    y = x @ [3.0, 0.5] + rng.normal(size=12)
+    fit = mmrm_fit(y, x, np.arange(12), np.ones(12), covariance=structure)
+    coef, rss, *_ = np.linalg.lstsq(x, y, rcond=None)
+    assert fit.coef == pytest.approx(coef, rel=1e-9)
+    vcov = rss[0] / 10 * np.linalg.inv(x.T @ x)
+    assert fit.vcov == pytest.approx(vcov, rel=1e-9)
+    assert fit.df == pytest.approx([10, 10], rel=1e-9)
+
+
+@pytest.mark.parametrize("structure", ["csh", "ar1h", "toeph", "adh"])
+def test_with_two_visits_every_heterogeneous_structure_is_the_unstructured(structure: str) -> None:
+    rows = _rows(12, m=2)
+    us, other = _fit(rows, "us"), _fit(rows, structure)
+    assert other.loglik == pytest.approx(us.loglik, abs=1e-10)
+    assert other.coef == pytest.approx(us.coef, rel=1e-8)
+    linear = [_fit(rows, name, df="kenward-roger-linear") for name in ("us", structure)]
+    assert linear[1].se == pytest.approx(linear[0].se, rel=1e-8)
+    assert other.df_expected == pytest.approx(us.df_expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("structure", ["cs", "ar1", "toep", "ad"])
+def test_with_two_visits_every_homogeneous_structure_is_the_same(structure: str) -> None:
+    rows = _rows(12, m=2)
+    reference, other = _fit(rows, "sp_exp"), _fit(rows, structure)
+    assert other.loglik == pytest.approx(reference.loglik, abs=1e-9)
+    assert other.vcov_asymptotic == pytest.approx(reference.vcov_asymptotic, rel=1e-7, abs=1e-12)
+
+
+def test_spatial_exponential_at_even_times_is_the_autoregression() -> None:
+    rows = _rows(13)
+    even = Rows(rows.y, rows.X, rows.subject, rows.at, np.arange(4) * 1.0, rows.weights, rows.group)
+    ar1, spatial = _fit(even, "ar1"), _fit(even, "sp_exp")
+    assert spatial.loglik == pytest.approx(ar1.loglik, abs=1e-10)
+    assert spatial.coef == pytest.approx(ar1.coef, rel=1e-8)
+    assert spatial.df_expected == pytest.approx(ar1.df_expected, rel=1e-7)
