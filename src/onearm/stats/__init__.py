@@ -40,7 +40,14 @@ from onearm.stats.proportion import (
     mid_p,
     wilson,
 )
-from onearm.stats.repeated_measures import MMRM, FitError, MMRMWarning, mmrm, mmrm_fit
+from onearm.stats.repeated_measures import (
+    MMRM,
+    FitError,
+    MMRMWarning,
+    mmrm,
+    mmrm_batch,
+    mmrm_fit,
+)
 from onearm.stats.sign_flip import SignFlip, sign_flip
 from onearm.stats.signed_rank import SignedRank, signed_rank
 
@@ -73,6 +80,7 @@ __all__ = [
     "mcnemar",
     "mid_p",
     "mmrm",
+    "mmrm_batch",
     "mmrm_fit",
     "paired_difference",
     "paired_t",

@@ -4,6 +4,7 @@
 data sets at once.
 """
 
+from onearm.stats.repeated_measures.batch import Batch, mmrm_batch
 from onearm.stats.repeated_measures.fit import MMRM, Attempt, MMRMWarning, mmrm, mmrm_fit
 from onearm.stats.repeated_measures.inference import Contrast, Estimates, FTest
 from onearm.stats.repeated_measures.solution import FitError
@@ -11,11 +12,13 @@ from onearm.stats.repeated_measures.solution import FitError
 __all__ = [
     "MMRM",
     "Attempt",
+    "Batch",
     "Contrast",
     "Estimates",
     "FTest",
     "FitError",
     "MMRMWarning",
     "mmrm",
+    "mmrm_batch",
     "mmrm_fit",
 ]

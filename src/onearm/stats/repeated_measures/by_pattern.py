@@ -194,10 +194,11 @@ def evaluate(rows: Rows, cov: Covariances, reml: bool) -> Point | None:
 def _traces(middle: Floats, left: Floats, jac: Floats) -> Floats:
     """Sum over patterns of tr(M V_i W V_j): (q, q); ``left`` holds V_i W."""
     first = middle[:, None] @ left
-    k, q, m, _ = jac.shape
-    return np.tensordot(
+    q = jac.shape[1]
+    total: Floats = np.tensordot(
         first.transpose(1, 0, 2, 3).reshape(q, -1), jac.transpose(0, 3, 2, 1).reshape(-1, q), axes=1
     )
+    return total
 
 
 def climb(
@@ -250,4 +251,4 @@ def small_sample(
     slope = point.slope.reshape(-1, p, p)
     mixed = np.tensordot(spread, slope, axes=1)
     result = result - np.einsum("ipr,irq->pq", slope, mixed, optimize=True)
-    return 0.5 * (result + result.T)
+    return np.asarray(0.5 * (result + result.T))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onearm.stats.repeated_measures import inference, kernels
+from onearm.stats.repeated_measures import inference, kernels, residuals
 from onearm.stats.repeated_measures.blocks import Block
 from onearm.stats.repeated_measures.compiled import compiled as compiled_kernel
 from onearm.stats.repeated_measures.data import Observations, observations
@@ -29,6 +29,7 @@ from onearm.stats.repeated_measures.structures import find_structure
 
 if TYPE_CHECKING:
     from onearm.stats.repeated_measures.formula import Design
+    from onearm.stats.repeated_measures.residuals import Prediction
     from onearm.stats.repeated_measures.sandwich import Sandwich
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,7 @@ Df = Literal[
 ]
 Information = Literal["observed", "expected"]
 Vcov = Literal["model", "CR0", "CR2", "CR3"]
+ResidualKind = Literal["response", "pearson", "normalized"]
 
 DF_METHODS: tuple[str, ...] = Df.__args__  # type: ignore[attr-defined]
 MODEL_BASED = DF_METHODS[:4]
@@ -205,22 +207,23 @@ class MMRM:
 
     @property
     def covariance_matrix(self) -> Floats | dict[Any, Floats]:
-        """(m, m) fitted covariance between visits for weight one; by group where it differs by group."""
-        if self._by_pattern:
+        """(m, m) fitted covariance between visits for weight one; by group where it differs by group.
+
+        In spatial structures: between the visits of the patient who has most.
+        """
+        sigma = self.solution.sigma
+        if self._spatial:
             whole = int(np.argmax([len(slots) for slots in self.patterns.slots]))
             m = len(self.patterns.slots[whole])
-            return self.solution.sigma[whole][:m, :m]
-        sigma = self.solution.sigma
+            return np.asarray(sigma[whole][:m, :m])
         if len(sigma) == 1:
-            return sigma[0]
+            return np.asarray(sigma[0])
         return dict(zip(self.rows.group_levels, sigma, strict=True))
 
     @property
-    def _by_pattern(self) -> bool:
+    def _spatial(self) -> bool:
         """Whether ``solution.sigma`` holds a covariance for each pattern instead of each group."""
-        return find_structure(self.covariance).spatial or len(self.solution.sigma) != len(
-            self.rows.group_levels
-        )
+        return find_structure(self.covariance).spatial
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -230,10 +233,8 @@ class MMRM:
             zip(self.patterns.rows, self.patterns.slots, strict=True)
         ):
             group = int(self.patterns.group[k])
-            if find_structure(self.covariance).spatial:
+            if self._spatial:
                 sigma = self.solution.sigma[k][: len(slots), : len(slots)]
-            elif self._by_pattern:
-                sigma = self.solution.sigma[k][np.ix_(slots, slots)]
             else:
                 sigma = self.solution.sigma[group][np.ix_(slots, slots)]
             found.append(Block(rows, slots, group, sigma))
@@ -272,7 +273,7 @@ class MMRM:
             own = inference.between_within(self.X, self.rows.subject, self.kept)
             return np.array([own[row != 0].min() if np.any(row) else np.nan for row in rows])
         if self.vcov_kind != "model":
-            return np.array([self._sandwich.df(row) for row in rows])
+            return np.asarray(self._sandwich.df(rows))
         return inference.satterthwaite(
             self._whitened(rows), self.solution.slope, self.solution.spread
         )
@@ -327,9 +328,10 @@ class MMRM:
         t = estimate / se
         p = inference.two_sided(t, df)
         low, high = inference.limits(estimate, se, df, conf_level)
+        level = np.full(len(rows), conf_level)
         singles = tuple(
-            Contrast(*(float(v) for v in values), conf_level)
-            for values in zip(estimate, se, df, t, p, low, high, strict=True)
+            Contrast(*map(float, values))
+            for values in zip(estimate, se, df, t, p, low, high, level, strict=True)
         )
         if np.ndim(L) == 1:
             return singles[0]
@@ -358,10 +360,10 @@ class MMRM:
 
     def contrasts(
         self,
-        L: Any,
+        L: Any,  # noqa: N803
         labels: Sequence[str] | None = None,
         *,
-        conf_level: float = 0.95,  # noqa: N803
+        conf_level: float = 0.95,
     ) -> Estimates:
         """Estimates of several linear combinations, one line each; columns as :meth:`table`."""
         rows = inference.as_rows(L, len(self.coef))
@@ -466,6 +468,115 @@ class MMRM:
             statistic=np.array([t.statistic for t in tests.values()]),
             p=np.array([t.p for t in tests.values()]),
         )
+
+    def fitted(self) -> Floats:
+        """(n,) means of the used rows."""
+        return residuals.fitted(self.X[:, self.kept], self.coef[self.kept])
+
+    def residuals(self, kind: ResidualKind = "response") -> Floats:
+        """(n,) residuals of the used rows.
+
+        ``response``: observed less mean; ``pearson``: divided by the fitted SD; ``normalized``: freed
+        of the fitted covariance within the patient, so that they are uncorrelated with variance one.
+        """
+        return residuals.residuals(
+            self.X[:, self.kept], self.y, self.weights, self.coef[self.kept], self.blocks, kind
+        )
+
+    def simulate(
+        self, rng: np.random.Generator, nsim: int = 1, *, draw_coefficients: bool = False
+    ) -> Floats:
+        """(nsim, n) responses drawn from the fit at the used rows.
+
+        ``draw_coefficients`` draws these from their estimated distribution first; the covariance
+        parameters stay at their estimates.
+        """
+        vcov = self.vcov[np.ix_(self.kept, self.kept)] if draw_coefficients else None
+        return residuals.simulate(
+            self.X[:, self.kept], self.weights, self.coef[self.kept], self.blocks, rng, nsim, vcov
+        )
+
+    def predict(
+        self,
+        X: Any,  # noqa: N803
+        subject: Any,
+        visit: Any,
+        *,
+        group: Any = None,
+        weights: Any = None,
+    ) -> Prediction:
+        """Expected responses of new rows, each given what was seen of the same patient.
+
+        Parameters
+        ----------
+        X, subject, visit, group, weights
+            (k, p) design in the order of ``terms`` and (k,) labels, as at the fit; a patient not in
+            the fit is predicted from his covariates alone.
+
+        Returns
+        -------
+        Prediction
+            Mean, its standard error, and the standard error of the response itself (k,).
+
+        Raises
+        ------
+        ValueError
+            A visit or group was not in the fit (in spatial structures any time will do).
+        """
+        design = np.asarray(X, dtype=np.float64)
+        if design.ndim != 2 or design.shape[1] != len(self.coef):
+            raise ValueError(
+                f"X has shape {design.shape}; expected one row for each new response and "
+                f"{len(self.coef)} columns: {', '.join(self.terms)}"
+            )
+        self._estimable(design)
+        times = np.array(self.visit_levels, dtype=np.float64) if self._spatial else None
+        seen = self.rows.visit.astype(np.float64) if times is None else times[self.rows.visit]
+        new = (
+            np.asarray(visit, dtype=np.float64)
+            if self._spatial
+            else (_positions(visit, self.visit_levels, "visit").astype(np.float64))
+        )
+        groups = None
+        if group is not None:
+            groups = _positions(group, self.rows.group_levels, "group")
+        elif len(self.rows.group_levels) > 1:
+            raise ValueError("the covariance differs by group; give the group of each new row")
+        return residuals.predict(
+            design[:, self.kept],
+            np.asarray(subject),
+            new,
+            self.X[:, self.kept],
+            self.y,
+            np.array(self.rows.subjects)[self.rows.subject],
+            seen,
+            self.coef[self.kept],
+            self._covariance_at,
+            vcov=self.vcov[np.ix_(self.kept, self.kept)],
+            group_new=groups,
+            weights=self.weights,
+            weights_new=None if weights is None else np.asarray(weights, dtype=np.float64),
+        )
+
+    def _covariance_at(self, group: int, visits: Floats) -> Floats:
+        """Fitted covariance for weight one at visits by position, or at times."""
+        if self.solution.decay is None:
+            places = visits.astype(np.int64)
+            return np.asarray(self.solution.sigma[group][np.ix_(places, places)])
+        variance, rho = self.solution.decay[group]
+        distance = np.abs(visits[:, None] - visits[None, :])
+        power = distance if self.covariance == "sp_exp" else distance**2
+        return np.asarray(variance * rho**power)
+
+
+def _positions(labels: Any, levels: tuple[Any, ...], what: str) -> NDArray[np.int64]:
+    """Positions of labels among the levels of the fit."""
+    place = {level: i for i, level in enumerate(levels)}
+    found = np.asarray(labels).tolist()
+    lost = [label for label in found if label not in place]
+    if lost:
+        raise ValueError(f"{what} {lost[0]!r} is not in the fit; its {what}s are {list(levels)}")
+    return np.array([place[label] for label in found], dtype=np.int64)
 
 
 def _root(variance: Floats) -> Floats:

@@ -10,6 +10,8 @@ ten thousand patients of one pattern become a dozen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,50 +77,53 @@ def find_patterns(subject: Ints, visit: Ints, group: Ints, n_visits: int) -> Pat
     order = None if np.all(key[1:] > key[:-1]) else np.argsort(key, kind="stable")
     if order is not None:
         subject, visit, group = subject[order], visit[order], group[order]
-    starts = np.flatnonzero(np.concatenate(([True], subject[1:] != subject[:-1])))
-    lengths = np.diff(np.append(starts, len(subject)))
+    ends = np.flatnonzero(subject[1:] != subject[:-1]) + 1
+    starts = np.concatenate(([0], ends))
+    lengths = np.diff(starts, append=len(subject))
     if n_visits <= 50:
         mark = np.int64(1) << visit
-    else:  # a random number for each visit: two sets of visits with one sum would be one chance in 2^64
+    else:  # a random number for each visit: two sets of visits with one sum: one chance in 2^64
         mark = np.random.default_rng(20_181_230).integers(-(2**62), 2**62, n_visits)[visit]
-    sums = np.add.reduceat(mark, starts)
-    of_subject = group[starts]
-    ids, which = np.unique(sums, return_inverse=True)
-    which = of_subject * len(ids) + which
-    by_pattern = np.argsort(which, kind="stable")
-    edges = np.flatnonzero(np.diff(which[by_pattern])) + 1
-    rows, slots, groups = [], [], []
-    for members in np.split(by_pattern, edges):
-        first, length = starts[members[0]], lengths[members[0]]
+    sums, of_subject = np.add.reduceat(mark, starts), group[starts]
+    by_pattern = np.lexsort((sums, of_subject))
+    sums, groups = sums[by_pattern], of_subject[by_pattern]
+    new = (sums[1:] != sums[:-1]) | (groups[1:] != groups[:-1])
+    edges = [0, *(np.flatnonzero(new) + 1).tolist(), len(starts)]
+    rows, slots = [], []
+    for lo, hi in pairwise(edges):
+        members = by_pattern[lo:hi]
+        first, length = int(starts[members[0]]), int(lengths[members[0]])
         index = starts[members][:, None] + np.arange(length)
         rows.append(index if order is None else order[index])
         slots.append(visit[first : first + length])
-        groups.append(of_subject[members[0]])
-    return Patterns(tuple(rows), tuple(slots), np.array(groups, dtype=np.int64), len(starts))
+    return Patterns(tuple(rows), tuple(slots), groups[edges[:-1]], len(starts))
+
+
+@lru_cache(maxsize=8)
+def _random(size: int) -> Floats:
+    """Fixed random numbers, by which columns are recognised."""
+    return np.random.default_rng(1).standard_normal(size)
 
 
 def _pseudo_patients(z: Floats) -> Floats:
     """Fewest rows (r, m_k, P) with the cross-products of ``z`` (n_k, m_k, P)."""
     n, m, p_all = z.shape
-    if n <= m + 2:
+    if n <= 4 * (m + 3):  # too few to be worth it
         return z
     wide = z.reshape(n, m * p_all)
-    marks = np.random.default_rng(1).standard_normal(n) @ wide
+    marks = _random(1 << n.bit_length())[:n] @ wide
     # Columns that are equal have nearly equal marks; equality itself is then checked.
-    _, first, which = np.unique(
-        np.round(marks, 9 - int(np.log10(np.abs(marks).max() + 1.0))),
-        return_index=True,
-        return_inverse=True,
-    )
+    rounded = np.round(marks, 9 - int(np.log10(np.abs(marks).max() + 1.0)))
+    _, first, which = np.unique(rounded, return_index=True, return_inverse=True)
     if len(first) >= n:
         return z
-    distinct = wide[:, first]
-    if not np.array_equal(distinct[:, which], wide):
+    distinct = np.take(wide, first, axis=1)
+    if not np.array_equal(np.take(distinct, which, axis=1), wide):
         distinct, which = wide, np.arange(m * p_all)
         if m * p_all >= n:
             return z
     factor = np.linalg.qr(distinct, mode="r")
-    return factor[:, which].reshape(-1, m, p_all)
+    return np.take(factor, which, axis=1).reshape(-1, m, p_all)
 
 
 def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed:
@@ -129,39 +134,46 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
     ValueError
         No column of the design is left, or the response lies in the design without any residual.
     """
-    z = np.column_stack((x, y))
-    p_all = z.shape[1]
+    n, p = x.shape
+    z = np.empty((n, p + 1))
+    z[:, :p] = x
+    z[:, p] = y
     parts = [_pseudo_patients(z[rows]) for rows in patterns.rows]
-    stacked = np.concatenate([part.reshape(-1, p_all) for part in parts])
-    kept, dropped, q, basis = _independent(stacked[:, :-1])
+    sizes = [len(part) for part in parts]
+    stacked = np.concatenate([part.reshape(-1, p + 1) for part in parts])
+    kept, dropped, q, basis = _independent(np.ascontiguousarray(stacked[:, :-1]))
     response = stacked[:, -1]
     offset = q.T @ response
     residual = response - q @ offset
-    offset += q.T @ residual  # a second pass takes away what rounding left
-    residual = response - q @ offset
-    scale = float(np.sqrt(residual @ residual / max(len(y) - len(kept), 1)))
-    new = np.column_stack((q, residual / (scale if scale > 0 else 1.0)))
-    p_new = new.shape[1]
-    blocks, at = [], 0
-    for part, slots in zip(parts, patterns.slots, strict=True):
-        r, m = part.shape[:2]
-        block = np.zeros((n_visits, r, p_new))
-        block[slots] = new[at : at + r * m].reshape(r, m, p_new).transpose(1, 0, 2)
-        blocks.append(block.ravel())
-        at += r * m
+    again = q.T @ residual  # a second pass takes away what rounding left
+    residual = residual - q @ again
+    scale = float(np.sqrt(residual @ residual / max(n - len(kept), 1)))
+    width = len(kept) + 1
+    new = np.empty((len(stacked), width))
+    new[:, :-1] = q
+    new[:, -1] = residual / (scale if scale > 0 else 1.0)
     seen = np.zeros((len(parts), n_visits), dtype=np.bool_)
-    for k, slots in enumerate(patterns.slots):
+    off = np.concatenate(([0], np.cumsum(sizes)))
+    buffer = np.zeros(off[-1] * n_visits * width)
+    at = 0
+    for k, (r, slots) in enumerate(zip(sizes, patterns.slots, strict=True)):
+        m = len(slots)
         seen[k, slots] = True
+        block = buffer[off[k] * n_visits * width : off[k + 1] * n_visits * width]
+        block.reshape(n_visits, r, width)[slots] = (
+            new[at : at + r * m].reshape(r, m, width).swapaxes(0, 1)
+        )
+        at += r * m
     return Squeezed(
-        z=np.concatenate(blocks),
-        off=np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64),
+        z=buffer,
+        off=off,
         seen=seen,
         count=np.array([len(rows) for rows in patterns.rows], dtype=np.int64),
         group=patterns.group,
         kept=kept,
         dropped=dropped,
         basis=basis,
-        offset=offset,
+        offset=offset + again,
         scale=scale,
     )
 
@@ -170,12 +182,12 @@ def _independent(x: Floats) -> tuple[Ints, Ints, Floats, Floats]:
     """Keep the columns that those before them do not determine; orthonormalise what is kept."""
     kept = np.arange(x.shape[1])
     length = np.sqrt((x * x).sum(axis=0))
-    kept = kept[length > 0]
+    if not length.all():
+        kept = kept[length > 0]
     while True:
-        q, basis = np.linalg.qr(x[:, kept])
+        q, basis = np.linalg.qr(x if len(kept) == x.shape[1] else x[:, kept])
         copies = np.abs(np.diag(basis)) <= ALIASED * length[kept]
         if not copies.any():
             break
         kept = np.delete(kept, np.flatnonzero(copies)[0])
-    dropped = np.setdiff1d(np.arange(x.shape[1]), kept)
-    return kept, dropped, q, basis
+    return kept, np.setdiff1d(np.arange(x.shape[1]), kept), q, basis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -51,10 +51,12 @@ class Solution:
         (p_kept, p_kept): inverse(X'WX) = whitener whitener'. A contrast L has whitened rows L whitener.
     sigma
         Covariance by group (g, m, m); in spatial structures by pattern (K, m, m).
+    decay
+        Variance and correlation at distance one by group (g, 2), in spatial structures only.
     slope, spread, adjustment
         dA/dtheta (q, p*p), covariance of the parameters, Kenward-Roger sum (p, p), all whitened.
-    spread_observed, spread_expected
-        The covariance of the parameters by each information.
+    df_observed, df_expected
+        (p,) Satterthwaite degrees of freedom of the coefficients by each information.
     steps
         Newton steps taken.
     """
@@ -69,6 +71,7 @@ class Solution:
     df_observed: Floats
     df_expected: Floats
     steps: int
+    decay: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) 
     best: _Raw | None = None
     failures = []
     for start in starts(structure, moments):
-        raw = _Raw(data, structure, wanted, structure.kind, start, engine)
+        raw = _Raw(data, structure, wanted, structure.kind, start.ravel(), engine)
         if raw.status != kernels.CONVERGED and structure.kind == kernels.US:
             raw = _from_log_cholesky(data, structure, wanted, moments, engine, raw)
         if raw.status != kernels.CONVERGED:
@@ -229,7 +232,7 @@ def to_solution(
     return Solution(
         loglik=value + data.constant,
         coef=coef,
-        whitener=squeezed.scale * np.linalg.solve(squeezed.basis, factor),
+        whitener=np.asarray(squeezed.scale * np.linalg.solve(squeezed.basis, factor)),
         sigma=squeezed.scale**2 * sigma,
         slope=slope,
         spread=spread,
@@ -277,7 +280,7 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
         moments, seen = residual_moments(data)
         refuse_undetermined(data, structure, seen)
         covariances = partial(_grid, data, structure)
-        candidates = starts(structure, moments)
+        candidates = [start.ravel() for start in starts(structure, moments)]
     best = None
     for start in candidates:
         theta, value, _, steps, status = by_pattern.climb(
@@ -299,12 +302,22 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
         raise FitError(_why(data, structure, []))
     spread = spread_e if wanted.use_expected else spread_o
     own = np.linalg.inv(data.squeezed.basis) @ point.factor
-    return to_solution(
-        data, value, point.beta, point.factor, cov[0], point.slope, spread,
+    sigma = cov[0]
+    if not structure.spatial:  # of all visits, not of each pattern's
+        m = data.squeezed.seen.shape[1]
+        sigma, *_ = kernels.covariances(
+            structure.kind, structure.heterogeneous, theta, data.n_group, m, False
+        )
+    found = to_solution(
+        data, value, point.beta, point.factor, sigma, point.slope, spread,
         by_pattern.small_sample(rows, cov, point, spread, wanted.linear),
         kernels.degrees_of_freedom(own, point.slope, spread_o),
         kernels.degrees_of_freedom(own, point.slope, spread_e), steps,
     )  # fmt: skip
+    if not structure.spatial:
+        return found
+    variance = data.squeezed.scale**2 * np.exp(theta[0::2])
+    return replace(found, decay=np.column_stack((variance, 1.0 / (1.0 + np.exp(-theta[1::2])))))
 
 
 def _grid(

@@ -66,43 +66,45 @@ def find_structure(name: str) -> Structure:
 
 
 def starts(structure: Structure, moments: Floats) -> list[Floats]:
-    """Working parameters to start from, given each group's residual covariance (g, m, m).
+    """Working parameters (k, q) to start from, given residual covariances (k, m, m).
 
     Ante-dependence and Toeplitz likelihoods have several maxima: they get several starts.
     """
     m = moments.shape[1]
     if structure.kind == kernels.US:
         upper = np.triu_indices(m)
-        return [np.concatenate([s[upper] for s in moments])]
+        return [moments[:, upper[0], upper[1]]]
     shapes: list[float | None] = [None, 0.0]
     if structure.kind in (kernels.TOEP, kernels.AD):
         shapes = [None, 0.0, 0.5, 0.9, -0.4]
-    return [np.concatenate([_start(structure, s, shape) for s in moments]) for shape in shapes]
+    return [_start(structure, moments, shape) for shape in shapes]
 
 
 def _start(structure: Structure, s: Floats, shape: float | None) -> Floats:
     """Log SDs, then correlations: those of the residuals, or a geometric decay from ``shape``."""
-    m = len(s)
-    variance = np.diag(s).copy()
-    variance[~(variance > 0)] = variance[variance > 0].mean() if (variance > 0).any() else 1.0
-    sd = np.sqrt(variance)
-    r = s / np.outer(sd, sd)
-    lags = [float(np.mean(np.diag(r, k))) for k in range(1, m)]
+    m = s.shape[1]
+    variance = np.diagonal(s, axis1=1, axis2=2)
+    positive = variance > 0
+    mean = np.where(positive, variance, 0.0).sum(axis=1) / np.maximum(positive.sum(axis=1), 1)
+    mean = np.where(mean > 0, mean, 1.0)[:, None]
+    sd = np.sqrt(np.where(positive, variance, mean))
+    r = s / (sd[:, :, None] * sd[:, None, :])
+    log_sd = np.log(sd) if structure.heterogeneous else 0.5 * np.log(mean)
+    if m == 1:
+        return log_sd
     if structure.kind == kernels.CS:
-        rho = [float(np.mean(r[np.triu_indices(m, 1)]))] if m > 1 else []
-    elif structure.kind == kernels.AR1:
-        rho = lags[:1]
-    elif structure.kind == kernels.TOEP:
-        rho = lags
+        rho = r[:, *np.triu_indices(m, 1)].mean(axis=1, keepdims=True)
+    elif structure.kind == kernels.AD:
+        rho = np.diagonal(r, 1, 1, 2)
     else:
-        rho = [float(v) for v in np.diag(r, 1)]
+        last = m if structure.kind == kernels.TOEP else 2
+        rho = np.stack([np.diagonal(r, k, 1, 2).mean(axis=1) for k in range(1, last)], axis=1)
     if shape is not None:
-        rho = [shape ** (k + 1 if structure.kind == kernels.TOEP else 1) for k in range(len(rho))]
-    lowest = -0.9 / max(m - 1, 1) if structure.kind == kernels.CS else -0.9
-    rho_array = np.clip(np.nan_to_num(np.array(rho)), lowest, 0.95)
-    working = rho_array / np.sqrt(1 - rho_array**2)
-    if structure.kind == kernels.CS and m > 1:
-        floor = -1.0 / (m - 1)
-        working = np.log((rho_array - floor) / (1.0 - rho_array))
-    log_sd = np.log(sd) if structure.heterogeneous else [0.5 * np.log(variance.mean())]
-    return np.concatenate((log_sd, working))
+        lag = np.arange(1, rho.shape[1] + 1) if structure.kind == kernels.TOEP else 1
+        rho = np.broadcast_to(np.asarray(shape, dtype=float) ** lag, rho.shape)
+    floor = -1.0 / (m - 1)
+    if structure.kind == kernels.CS:
+        rho = np.clip(rho, 0.9 * floor, 0.95)
+        return np.concatenate((log_sd, np.log((rho - floor) / (1.0 - rho))), axis=1)
+    rho = np.clip(rho, -0.9, 0.95)
+    return np.concatenate((log_sd, rho / np.sqrt(1 - rho**2)), axis=1)
