@@ -219,6 +219,8 @@ def climb(
         if not ok or not np.isfinite(gain):
             return theta, point.value, last, used, kernels.NO_ASCENT
         if newton and (gain < 1e-17 or (gain < 1e-11 and gain > 0.1 * last)):
+            last_step = evaluate(rows, covariances(theta + step, False), reml)
+            theta = theta if last_step is None else theta + step
             return theta, point.value, gain, used, kernels.CONVERGED
         longest = np.max(np.abs(step))
         if longest > 1.5:

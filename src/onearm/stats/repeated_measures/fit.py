@@ -211,11 +211,12 @@ class MMRM:
 
         In spatial structures: between the visits of the patient who has most.
         """
-        sigma = self.solution.sigma
+        sigma: Sequence[Floats] = list(self.solution.sigma)
         if self._spatial:
-            whole = int(np.argmax([len(slots) for slots in self.patterns.slots]))
-            m = len(self.patterns.slots[whole])
-            return np.asarray(sigma[whole][:m, :m])
+            sizes = np.array([len(slots) for slots in self.patterns.slots])
+            groups = range(len(self.rows.group_levels))
+            whole = [int(np.argmax(np.where(self.patterns.group == g, sizes, 0))) for g in groups]
+            sigma = [sigma[k][: sizes[k], : sizes[k]] for k in whole]
         if len(sigma) == 1:
             return np.asarray(sigma[0])
         return dict(zip(self.rows.group_levels, sigma, strict=True))

@@ -108,15 +108,16 @@ def prepare(rows: Observations, spatial: bool, reml: bool) -> Prepared:
         n_visits = max(len(t) for t in times)
         own = tuple(np.arange(len(t)) for t in times)
         placed = Patterns(patterns.rows, own, patterns.group, patterns.n_subjects)
-    squeezed = squeeze(y, x, placed, n_visits)
-    n, p = len(y), len(squeezed.kept)
-    if p == 0:
-        raise FitError("no column of the design varies from zero; give at least an intercept")
-    if n <= p:
+    n, n_columns = x.shape
+    if n <= n_columns:
         raise FitError(
-            f"{n} rows and {p} coefficients leave nothing to estimate a variance from; expected more rows "
-            "than coefficients; use fewer covariates"
+            f"{n} rows and {n_columns} columns of the design leave nothing to estimate a variance from; expected "
+            "more rows than columns; use fewer covariates"
         )
+    squeezed = squeeze(y, x, placed, n_visits)
+    p = len(squeezed.kept)
+    if p == 0:
+        raise FitError("every column of the design is zero; give at least an intercept")
     size = float(np.abs(y).max())
     if not squeezed.scale > 1e-13 * max(size, 1e-300):
         raise FitError(
@@ -158,7 +159,7 @@ def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) 
     if structure.spatial or m > LARGEST_GRID:
         return _solve_by_pattern(data, structure, wanted)
     moments, seen = residual_moments(data)
-    refuse_undetermined(data, structure, seen)
+    refuse_undetermined(data, structure, moments, seen)
     best: _Raw | None = None
     failures = []
     for start in starts(structure, moments):
@@ -278,7 +279,7 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
         covariances, candidates = _spatial(data, structure)
     else:
         moments, seen = residual_moments(data)
-        refuse_undetermined(data, structure, seen)
+        refuse_undetermined(data, structure, moments, seen)
         covariances = partial(_grid, data, structure)
         candidates = [start.ravel() for start in starts(structure, moments)]
     best = None
@@ -367,25 +368,28 @@ def _refuse_spatial_boundary(theta: Floats, structure: Structure) -> None:
         )
 
 
-def refuse_undetermined(data: Prepared, structure: Structure, seen: Floats) -> None:
+def refuse_undetermined(
+    data: Prepared, structure: Structure, moments: Floats, seen: Floats
+) -> None:
     """Refuse a structure with a parameter that no patient tells anything about.
 
     Raises
     ------
     FitError
-        Two visits are never seen in one patient (unstructured), or a visit has a single patient
-        (a variance of its own).
+        Two visits are never seen in one patient (unstructured), or the design fits the values of a
+        visit exactly (a variance of its own): a single patient at it, say, and an effect of visit.
     """
     levels = data.rows.visit_levels
     for g, pairs in enumerate(seen):
         where = "" if data.n_group == 1 else f" in group {data.rows.group_levels[g]!r}"
         if structure.kind == kernels.US or structure.heterogeneous:
-            lone = [levels[v] for v in np.flatnonzero(np.diag(pairs) <= 1)]
-            if lone:
+            fitted = np.flatnonzero(np.diag(moments[g]) < 1e-16)
+            if len(fitted):
+                n = int(pairs[fitted[0], fitted[0]])
                 raise FitError(
-                    f"visit {lone[0]!r} has {'one patient' if np.diag(pairs).min() == 1 else 'no patient'}{where}: "
-                    "a variance of its own cannot be estimated from it; use a structure with one variance "
-                    "(cs, ar1, toep, ad) or leave the visit out"
+                    f"the design fits the {n} value{'s' * (n != 1)} of visit {levels[fitted[0]]!r}{where} exactly: "
+                    "a variance of its own cannot be estimated from them; use a structure with one variance (cs, "
+                    "ar1, toep, ad) or leave the visit out"
                 )
         if structure.kind == kernels.US and len(levels) > 1:
             never = np.argwhere(np.triu(pairs == 0, 1))
