@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import exp, log
+from math import exp, log, nan
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
 
 from onearm.analysis import AtVisit, Change, Longitudinal, Outcome, Results, resolve, run
+from onearm.analysis.follow_up import Assumed
 from onearm.stats import geometric_mean_ratio, paired_t, signed_rank
+from onearm.stats.repeated_measures.imputation import imputed_changes
+from onearm.stats.repeated_measures.imputed import ReferenceCourse
+from onearm.stats.repeated_measures.sequential import longest_memory
 from onearm.study import Study, StudyError
 
 Make = Callable[..., Study]
@@ -33,7 +38,8 @@ LINEAR = ("24-hour urine protein, scale: log", "24-hour urine protein")
 
 
 def model(words: str = "", at: str = "M6") -> tuple[str, str]:
-    """One more analysis, id ``long``."""
+    """One more analysis, id ``long``; without imputations, which take seconds, where ``words`` name none."""
+    words += "" if "missing" in words else ", missing: []"
     entry = f"id: long, title: Protein over time, role: secondary, measure: UPROT24H, at: {at}, method: mmrm"
     return ("\nsafety:\n", f"  - {{{entry}{words}}}\n\nsafety:\n")
 
@@ -293,6 +299,7 @@ def test_the_covariance_is_told_as_standard_deviations_and_correlations(
     assert m.correlations[1][1] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_structure_that_cannot_be_fitted_is_followed_by_the_next_and_said(
     outcome: Callable[..., Outcome],
 ) -> None:
@@ -368,3 +375,132 @@ def test_a_visit_at_which_nobody_was_seen_is_no_part_of_the_model(
         "No part of the model, because nobody was seen there yet: 6 months after, 12 months after."
     )
     assert len(m.sds) == 3 == len(m.modelled)
+
+
+# -- missing visits under other assumptions -------------------------------------------------------
+
+#: The same with the gap at month 1 filled: patients only leave, and imputation is quick.
+LEAVING = {**FIVE, "M1": [1.3 if v is None else v for v in M1]}
+UNTREATED = (
+    "\nsafety:\n",
+    "\nuntreated:\n  - {measure: UPROT24H, mean: 1.5, sd: 0.9, rho: 0.6, mean_se: 0.2, rho_se: 0.1, citation: none}"
+    "\n\nsafety:\n",
+)
+
+
+def rows(o: Outcome) -> dict[str, Assumed]:
+    return {r.label: r for r in fitted(o).missing}
+
+
+def wide(courses: dict[str, Course]) -> list[list[float]]:
+    return [
+        [nan if v is None else v for v in patient]
+        for patient in zip(*courses.values(), strict=True)
+    ]
+
+
+def imputed(**words: Any) -> Any:
+    """The change at month 6 by the function itself, from the random numbers of this analysis."""
+    found = imputed_changes(
+        wide(LEAVING),
+        rng=np.random.default_rng([20220201, crc32(b"long")]),
+        imputations=1000,
+        memory=longest_memory(wide(LEAVING)),
+        **words,
+    )
+    return found.visits[2]
+
+
+def same(row: Assumed, found: Any) -> bool:
+    return (row.estimate, row.lower, row.upper, row.pvalue) == (
+        found.estimate,
+        found.lower,
+        found.upper,
+        found.pvalue,
+    )
+
+
+def test_each_assumption_is_imputed_from_the_analysiss_own_random_numbers(
+    outcome: Callable[..., Outcome],
+) -> None:
+    found = rows(outcome(", missing: [multiple_imputation, return_to_baseline]", **LEAVING))
+    assert list(found) == ["as the others (multiple imputation)", "back at baseline"]
+    assert same(found["as the others (multiple imputation)"], imputed())
+    assert same(found["back at baseline"], imputed(after_dropout="jump to baseline"))
+    assert "went back, on average, to the mean at baseline" in found["back at baseline"].assumption
+
+
+def test_the_untreated_course_is_what_regression_to_the_mean_leads_to_expect(
+    outcome: Callable[..., Outcome],
+) -> None:
+    o = outcome(", missing: [reference_based]", UNTREATED, **LEAVING)
+    found = rows(o)
+    assert list(found) == ["as untreated from the baseline on", "gain kept, then as untreated"]
+    away = 1.5 - float(np.mean([v for v in PRE if v is not None]))
+    se = float(np.hypot(0.4 * 0.2, away * 0.1))
+    course = ReferenceCourse([0.4 * away] * 4, [se] * 4, correlation=1.0)
+    jump = imputed(after_dropout="jump to reference", reference=course)
+    row = found["as untreated from the baseline on"]
+    assert (row.estimate, row.pvalue) == pytest.approx((jump.estimate, jump.pvalue), rel=1e-9)
+    kept = imputed(after_dropout="copy increments", reference=course)
+    assert found["gain kept, then as untreated"].estimate == pytest.approx(kept.estimate, rel=1e-9)
+
+
+def test_without_an_untreated_course_the_comparator_stands_for_it_or_the_reason_is_said(
+    outcome: Callable[..., Outcome],
+) -> None:
+    o = outcome(", missing: [reference_based]", **LEAVING)
+    assert fitted(o).missing == ()
+    assert fitted(o).missing_notes[0] == (
+        "No row as if untreated: the study file does not say how this measure runs untreated."
+    )
+    arm = "{id: arm, measure: UPROT24H, text: placebo, change: -0.3, sd: 1, n: 25, citation: A paper.}"
+    added = ("\nsafety:\n", f"\ncomparators: [{arm}]\n\nsafety:\n")
+    found = rows(outcome(", missing: [reference_based]", added, **LEAVING))
+    course = ReferenceCourse([-0.3] * 4, [0.2] * 4, correlation=1.0)
+    jump = imputed(after_dropout="jump to reference", reference=course)
+    assert same(found["as arm from the baseline on"], jump)
+
+
+def test_each_delta_has_a_row_and_the_tipping_point_is_told(
+    outcome: Callable[..., Outcome],
+) -> None:
+    o = outcome(", missing: [tipping_point], deltas: [-0.5, 0, 1]", **LEAVING)
+    found = rows(o)
+    assert list(found) == ["delta \u22120.5", "delta 0", "delta +1"]
+    assert same(found["delta 0"], imputed())
+    assert found["delta +1"].estimate == pytest.approx(imputed(delta=1.0).estimate, rel=1e-9)
+    notes = " ".join(fitted(o).missing_notes)
+    assert "Tipping point: Under missing at random the mean change at visit M6 is " in notes
+    assert "1000 imputations a row; Monte Carlo standard error of an estimate at most 0.0" in notes
+
+
+def test_of_a_log_measure_the_rows_are_ratios(trial_of: Any, study_with: Make) -> None:
+    study = study_with(model(", missing: [multiple_imputation]"), name="paper-2022.yaml")
+    o = run(trial_of(study).courses(**LEAVING).records).main("long")
+    (row,) = fitted(o).missing
+    line = change(o, "M6").line
+    assert row.estimate == pytest.approx(line.estimate, rel=0.1)
+    assert 0 < (row.lower or 0) < line.estimate
+
+
+@pytest.mark.slow
+def test_values_missing_between_visits_are_imputed_too(outcome: Callable[..., Outcome]) -> None:
+    (row,) = fitted(outcome(", missing: [multiple_imputation]")).missing
+    assert (
+        "The 1 value missing in between is as that of patients with the same values"
+        in row.assumption
+    )
+
+
+def test_nothing_is_imputed_where_nothing_is_missing_or_patients_are_too_few(
+    outcome: Callable[..., Outcome],
+) -> None:
+    assert fitted(outcome(", missing: [multiple_imputation]", **FULL)).missing == ()
+    five = {name: list(column)[:5] for name, column in FIVE.items()}
+    (row,) = fitted(outcome(", missing: [multiple_imputation], covariance: [cs]", **five)).missing
+    assert row.estimate is None
+    assert (
+        row.assumption
+        == "not computed: too few patients were seen to predict one visit from another"
+    )

@@ -39,6 +39,7 @@ OUTPUTS = (
 
 
 def model(words: str = "", role: str = "secondary") -> tuple[str, str]:
+    words += "" if "missing" in words else ", missing: []"  # imputations take seconds
     entry = (
         f"id: long, title: Protein over time, role: {role}, measure: UPROT24H, at: M6, method: mmrm"
     )

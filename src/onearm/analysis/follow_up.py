@@ -118,12 +118,12 @@ def _row(label: str, sides: _Sides, compute: Callable[[], MissingResult]) -> Ass
     except ValueError as error:
         return Assumed(label, None, None, None, None, f"not computed: {error}")
     back = exp if sides.logs else float
-    assumption = _printed(r.assumption.replace("+0,", "0,"))
+    assumption = printed(r.assumption.replace("+0,", "0,"))
     assumption += LOGS if sides.logs else ""
     return Assumed(label, back(r.estimate), back(r.lower), back(r.upper), r.pvalue, assumption)
 
 
-def _printed(words: str) -> str:
+def printed(words: str) -> str:
     """A sentence with true minus signs before its numbers."""
     return re.sub(r"-(?=\d)", "\u2212", words)
 
@@ -200,6 +200,13 @@ def _reference(analysis: Analysis, sides: _Sides, weighed: Worth | None) -> list
     ]
 
 
+def delta_label(delta: float, *, logs: bool) -> str:
+    """``delta +0.5``, with a true minus sign."""
+    return f"delta {f'{delta:+.3g}' if delta else '0'}{' (log)' if logs else ''}".replace(
+        "-", "\u2212"
+    )
+
+
 def _tipping(analysis: Analysis, sides: _Sides, notes: list[str]) -> list[Assumed]:
     try:
         found = tipping_point(
@@ -210,13 +217,11 @@ def _tipping(analysis: Analysis, sides: _Sides, notes: list[str]) -> list[Assume
         )
     except ValueError as error:
         return [Assumed("tipping point", None, None, None, None, f"not computed: {error}")]
-    notes.append(f"Tipping point: {_printed(found.words)}{LOGS if sides.logs else ''}")
+    notes.append(f"Tipping point: {printed(found.words)}{LOGS if sides.logs else ''}")
     back = exp if sides.logs else float
     return [
         Assumed(
-            f"delta {f'{r.delta:+.3g}' if r.delta else '0'}{' (log)' if sides.logs else ''}".replace(
-                "-", "\u2212"
-            ),
+            delta_label(r.delta, logs=sides.logs),
             back(r.estimate),
             back(r.lower),
             back(r.upper),

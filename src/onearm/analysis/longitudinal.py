@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onearm.analysis.comparison import BeforeAfter, before_after, complete, differences
+from onearm.analysis.dropout import other_assumptions
 from onearm.analysis.follow_up import Assumed
 from onearm.analysis.worth import Line
 from onearm.datasets import Datasets, Reading
@@ -94,8 +95,9 @@ class Longitudinal:
         The structures of covariance in the order of the study file, up to the one used.
     sds, correlations
         The fitted covariance as standard deviations and correlations, by the visits of the model.
-    missing
-        The change at the analysis's visit under other assumptions on missing values; empty when none is missing.
+    missing, missing_notes
+        The change at the analysis's visit under other assumptions on missing values, and what to know of them; under
+        the primary baseline alone, and empty when none is missing.
     why
         In words why there is no fit; empty where there is one.
     notes
@@ -114,6 +116,7 @@ class Longitudinal:
     sds: tuple[float, ...] = ()
     correlations: tuple[tuple[float, ...], ...] = ()
     missing: tuple[Assumed, ...] = ()
+    missing_notes: tuple[str, ...] = ()
     why: str = ""
     notes: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
@@ -159,12 +162,29 @@ def longitudinal(data: Datasets, analysis: Analysis, rule: BaselineRule) -> Long
         notes=rows.notes,
         readings=readings,
     )
+    if not found.why and rule == data.study.baseline.primary:
+        found = _with_missing(found, data, analysis, rule)
     if found.why:
         return found
     try:
         return _with_fit(found, analysis, rows)
     except ValueError as error:
         return replace(found, why=str(error))
+
+
+def _with_missing(
+    found: Longitudinal, data: Datasets, analysis: Analysis, rule: BaselineRule
+) -> Longitudinal:
+    """The change under other assumptions on missing values, from the baseline on."""
+    first = next(i for i, v in enumerate(found.visits) if v.baseline)
+    visits = [v.key for v in found.visits[first:] if v.n]
+    values: dict[str, dict[str, float]] = {}
+    for r in found.readings:
+        if r.value is not None:
+            value = log(r.value) if found.ratio else r.value
+            values.setdefault(r.subject, {})[r.visit] = value
+    missing, notes = other_assumptions(data, analysis, rule, values, visits, logs=found.ratio)
+    return replace(found, missing=missing, missing_notes=notes)
 
 
 # -- the rows of the model ------------------------------------------------------------------------

@@ -465,17 +465,20 @@ def missing_table(outcome: Outcome) -> Table | None:
     if not model.missing:
         return None
     href, d = f"#from-{outcome.id}", decimals(outcome)
-    rows = [
-        row(
+    at = model.at(a.at)
+    rows = (
+        [_assumed_row("by the model", at.change.line, at.change.pvalue, _AT_RANDOM, href, d)]
+        if at and at.change
+        else []
+    )
+    rows += [
+        _assumed_row(
             m.label,
-            Cell(
-                line_text(Line(m.estimate, m.lower, m.upper), d)
-                if m.estimate is not None
-                else DASH,
-                href,
-            ),
-            Cell(p_value(m.pvalue), href),
+            Line(m.estimate, m.lower, m.upper) if m.estimate is not None else None,
+            m.pvalue,
             m.assumption,
+            href,
+            d,
         )
         for m in model.missing
     ]
@@ -489,7 +492,17 @@ def missing_table(outcome: Outcome) -> Table | None:
             ("Assumes", "l"),
         ),
         tuple(rows),
+        model.missing_notes,
     )
+
+
+_AT_RANDOM = "Missing values are as those of patients with the same values at the other visits."
+
+
+def _assumed_row(
+    label: str, line: Line | None, p: float | None, assumption: str, href: str, d: int
+) -> Row:
+    return row(label, Cell(line_text(line, d), href), Cell(p_value(p), href), assumption)
 
 
 def source_table(outcome: Outcome) -> Table:
