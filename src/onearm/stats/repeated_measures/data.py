@@ -65,8 +65,7 @@ def observations(
         Lengths differ, a value is infinite, a weight is not positive, a patient or visit is missing,
         a row is a duplicate, a patient is in two groups, or no row is left.
     """
-    y = np.asarray(y, dtype=np.float64)
-    x = np.asarray(x, dtype=np.float64)
+    y, x = numbers(y, "y"), numbers(x, "X")
     if y.ndim != 1 or x.ndim != 2:
         raise ValueError(
             f"y has {y.ndim} and X has {x.ndim} dimensions; expected one response per row, y (n,), and a "
@@ -76,7 +75,7 @@ def observations(
     if group is not None:
         columns["group"] = np.asarray(group)
     if weights is not None:
-        columns["weights"] = np.asarray(weights, dtype=np.float64)
+        columns["weights"] = numbers(weights, "weights")
     for name, column in columns.items():
         if len(column) != len(y):
             raise ValueError(
@@ -127,7 +126,24 @@ def observations(
         n_dropped=n_dropped,
     )  # fmt: skip
     _refuse_repeats(found)
+    refuse_torn(found)
     return found
+
+
+def numbers(values: Any, name: str) -> Floats:
+    """The values as floating-point numbers.
+
+    Raises
+    ------
+    ValueError
+        One of them is no number.
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} holds something that is no number; expected numbers, NaN where missing; turn text into numbers first"
+        ) from None
 
 
 def _codes(
@@ -144,6 +160,10 @@ def _codes(
             f"the {what} of row {int(np.flatnonzero(missing)[0])} is missing; every row belongs to one "
             f"{what}; fill it in or leave the row out"
         )
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise ValueError(f"a {what} is infinite; expected finite numbers or labels; correct it")
+    if order is not None and len(set(order)) < len(order):
+        raise ValueError(f"{what}_levels names a level twice: {list(order)}; name each once")
     try:
         levels, codes = np.unique(labels, return_inverse=True)
     except TypeError:
@@ -163,7 +183,7 @@ def _codes(
 
 
 def _refuse_repeats(rows: Observations) -> None:
-    """A patient has one row at a visit and one group."""
+    """A patient has one row at a visit."""
     key = rows.subject * len(rows.visit_levels) + rows.visit
     order = np.argsort(key, kind="stable")
     twice = np.flatnonzero(np.diff(key[order]) == 0)
@@ -174,6 +194,16 @@ def _refuse_repeats(rows: Observations) -> None:
             f"{rows.visit_levels[rows.visit[row]]!r} ({len(twice)} such rows in all); expected one row per "
             "subject and visit; keep one or give the visits different labels"
         )
+
+
+def refuse_torn(rows: Observations) -> None:
+    """Refuse a patient with rows in two groups.
+
+    Raises
+    ------
+    ValueError
+        There is one.
+    """
     if len(rows.group_levels) > 1:
         first = np.zeros(len(rows.subjects), dtype=np.int64)
         first[rows.subject[::-1]] = rows.group[::-1]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onearm.stats.repeated_measures import inference, kernels, residuals
 from onearm.stats.repeated_measures.blocks import Block
 from onearm.stats.repeated_measures.compiled import compiled as compiled_kernel
-from onearm.stats.repeated_measures.data import Observations, observations
+from onearm.stats.repeated_measures.data import Observations, observations, refuse_torn
 from onearm.stats.repeated_measures.inference import Contrast, Estimates, FTest
 from onearm.stats.repeated_measures.patterns import Patterns
 from onearm.stats.repeated_measures.solution import (
@@ -209,7 +209,7 @@ class MMRM:
     def covariance_matrix(self) -> Floats | dict[Any, Floats]:
         """(m, m) fitted covariance between visits for weight one; by group where it differs by group.
 
-        In spatial structures: between the visits of the patient who has most.
+        In spatial structures: between the times of the patient who has most of them.
         """
         sigma: Sequence[Floats] = list(self.solution.sigma)
         if self._spatial:
@@ -591,8 +591,6 @@ def _independent_rows(rows: Floats) -> Floats:
         trial = np.array([*kept, row])
         if np.linalg.matrix_rank(trial) == len(trial):
             kept.append(row)
-    if not kept:
-        raise ValueError("every coefficient of the contrast is zero; give at least one")
     return np.array(kept)
 
 
@@ -602,7 +600,7 @@ def mmrm_fit(
     subject: Any,
     visit: Any,
     *,
-    covariance: str | Sequence[str] = "us",
+    covariance: str | list[str] | tuple[str, ...] = "us",
     group: Any = None,
     weights: Any = None,
     reml: bool = True,
@@ -630,7 +628,7 @@ def mmrm_fit(
         Structure of the covariance between visits: ``us`` unstructured, ``cs``/``csh`` compound
         symmetry, ``ar1``/``ar1h`` autoregressive, ``toep``/``toeph`` Toeplitz, ``ad``/``adh``
         ante-dependence (with one variance / one per visit), ``sp_exp`` variance x rho^distance,
-        ``sp_gau`` variance x rho^(distance^2). A sequence is tried in order until one can be fitted.
+        ``sp_gau`` variance x rho^(distance^2). A list is tried in order until one can be fitted.
     group
         (n,) group of each row; each group has a covariance of its own.
     weights
@@ -676,7 +674,7 @@ def mmrm(
     *,
     subject: str,
     visit: str,
-    covariance: str | Sequence[str] = "us",
+    covariance: str | list[str] | tuple[str, ...] = "us",
     group: str | None = None,
     weights: str | None = None,
     reml: bool = True,
@@ -732,12 +730,13 @@ def mmrm(
         terms=table.terms,
         n_dropped=table.n_dropped,
     )
+    refuse_torn(rows)
     return fit_rows(rows, covariance, reml, df, information, vcov, compiled, table)
 
 
 def fit_rows(
     rows: Observations,
-    covariance: str | Sequence[str],
+    covariance: str | list[str] | tuple[str, ...],
     reml: bool,
     df: str | None,
     information: str,
@@ -746,7 +745,8 @@ def fit_rows(
     design: Design | None,
 ) -> MMRM:
     """Fit checked rows with the first structure that can be fitted."""
-    names = [covariance] if isinstance(covariance, str) else list(covariance)
+    several = isinstance(covariance, list | tuple)
+    names: list[str] = list(covariance) if several else [covariance]  # type: ignore[list-item]
     method = _method(df, information, vcov, reml)
     wanted = Inference(
         reml=reml,

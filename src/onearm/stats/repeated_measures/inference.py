@@ -165,13 +165,15 @@ def as_rows(l: Any, p: int) -> Floats:  # noqa: E741
     Raises
     ------
     ValueError
-        They are not p wide, or not finite.
+        They are not p wide, not finite, or all zero in a row.
     """
     rows = np.atleast_2d(np.asarray(l, dtype=np.float64))
     if rows.ndim != 2 or rows.shape[1] != p:
         raise ValueError(
             f"a contrast has {rows.shape[-1]} coefficients; the model has {p}; give one for each term"
         )
+    if not np.any(rows, axis=1).all():
+        raise ValueError("every coefficient of a contrast is zero; give at least one that is not")
     if not np.isfinite(rows).all():
         raise ValueError(
             "a contrast has a coefficient that is no number; use 0 for terms not in it"

@@ -58,7 +58,7 @@ def find_structure(name: str) -> Structure:
     ValueError
         There is none of that name.
     """
-    if name not in STRUCTURES:
+    if not isinstance(name, str) or name not in STRUCTURES:
         raise ValueError(
             f"{name!r} is not a covariance structure; expected one of {', '.join(STRUCTURES)}; correct it"
         )
