@@ -142,7 +142,7 @@ def numbers(values: Any, name: str) -> Floats:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            f"{name} holds something that is no number; expected numbers, NaN where missing; turn text into numbers first"
+            f"{name} holds something that is no number; expected numbers, NaN where missing; convert text first"
         ) from None
 
 

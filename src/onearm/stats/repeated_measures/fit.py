@@ -63,7 +63,7 @@ class Attempt:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MMRM:
     """A fitted mixed model for repeated measures.
 
@@ -92,6 +92,29 @@ class MMRM:
     kept: NDArray[np.int64]
     notes: tuple[str, ...]
     design: Design | None = None
+
+    def __str__(self) -> str:
+        """What was fitted, how, and the table of coefficients."""
+        structure = find_structure(self.covariance)
+        parts = [
+            f"Mixed model for repeated measures: {self.n_subjects} patients, {self.n_obs} values"
+            + (f", {self.n_dropped} rows with missing values left out" if self.n_dropped else ""),
+            f"Covariance {structure.label} ({self.covariance}, {self.n_parameters} parameters); "
+            + ("restricted " if self.reml else "")
+            + f"log-likelihood {self.loglik:.4f}, AIC {self.aic:.2f}, BIC {self.bic:.2f}",
+            f"Degrees of freedom: {self.method}, {self.information} information"
+            + ("" if self.vcov_kind == "model" else f"; empirical covariance {self.vcov_kind}"),
+            *(f"{a.covariance} could not be fitted: {a.reason}" for a in self.attempts if a.reason),
+            *(f"Note: {note}" for note in self.notes),
+        ]
+        return "\n".join(parts) + f"\n\n{self.table()}"
+
+    def __repr__(self) -> str:
+        """One line."""
+        return (
+            f"<MMRM {self.covariance}: {self.n_subjects} patients, {self.n_obs} values, "
+            f"{len(self.coef)} coefficients>"
+        )
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -712,7 +735,7 @@ def mmrm(
     >>> fit = mmrm("AVAL ~ AVISIT", data, subject="USUBJID", visit="AVISIT", compiled=False)
     >>> print(fit.change("M0", by="AVISIT"))  # two visits, complete: the paired t test
     contrast  estimate      se    df  statistic       p    lower   upper
-    M3 - M0    -0.6250  0.2720  3.00    -2.2978  0.1052  -1.4906  0.2406
+    M3 - M0    -0.6250  0.2720  3.00    -2.2982  0.1052  -1.4905  0.2405
     """
     from onearm.stats.repeated_measures.formula import design
 

@@ -67,7 +67,9 @@ def _shown(name: str, value: Any) -> str:
         return value
     if name == "p":
         return "<0.0001" if value < 0.0001 else f"{value:.4f}"
-    if name.startswith("df"):
+    if name == "num_df":
+        return f"{value:.0f}"
+    if name.startswith("df") or name == "den_df":
         return f"{value:.2f}"
     return f"{value:.4g}" if isinstance(value, float) and abs(value) >= 1e5 else f"{value:.4f}"
 

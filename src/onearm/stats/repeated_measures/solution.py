@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 MAX_STEPS = 150
 LARGEST_GRID = 24  # visits; beyond it the sums over pairs of visits would grow with visits^4
+NEARLY_SINGULAR = 1e-4
 NO_DECAY = 1e-6  # a spatial correlation below this, or as near to one, lies on the boundary
 
 
@@ -411,9 +412,24 @@ def _why(data: Prepared, structure: Structure, failures: list[_Raw]) -> str:
         fewer = "fewer visits or covariates"
     near = ""
     if failures and structure.kind == kernels.US:
-        near = " The fitted covariance becomes singular: some visits would be exact sums of others."
+        smallest = _smallest_eigenvalue(failures[-1].theta[0], data.n_group, m)
+        if smallest < NEARLY_SINGULAR:
+            near = (
+                " The likelihood rises towards a singular covariance, in which some visits are exact sums of "
+                f"others (smallest eigenvalue of the correlation {smallest:.0e})."
+            )
     return (
         f"{structure.label} ({structure.name}) has no maximum inside its limits: {q} covariance parameters from "
         f"{n} patients with {len(data.rows.y)} values are more than the data determine.{near} "
         f"Use {fewer}, or give a list of structures, which are tried in order"
     )
+
+
+def _smallest_eigenvalue(theta: Floats, n_group: int, m: int) -> float:
+    """Smallest eigenvalue of the correlation of any group, from unstructured parameters."""
+    smallest = np.inf
+    for part in np.split(theta, n_group):
+        sigma, *_ = kernels.unstructured(part, m)
+        sd = np.sqrt(np.maximum(np.diag(sigma), 1e-300))
+        smallest = min(smallest, float(np.linalg.eigvalsh(sigma / np.outer(sd, sd))[0]))
+    return max(smallest, 0.0)
