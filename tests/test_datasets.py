@@ -559,3 +559,27 @@ def test_a_value_known_exactly_has_equal_bounds(bds: pl.DataFrame) -> None:
     assert known.height == bds.height  # the demonstration has no hole
     assert known["AVALLO"].to_list() == known["AVALHI"].to_list() == known["AVAL"].to_list()
     assert Value("S1", "X", "", None, None, None, 2.0, 10.0, ()).value is None
+
+
+# -- courses --------------------------------------------------------------------------------------
+
+
+def test_a_course_is_what_stands_for_the_baseline_and_each_visit_with_its_entries(
+    trial: Any, study: Study
+) -> None:
+    trial.protein([1.8, 2.0, None], [0.9, None, 1.1])
+    trial.put("S1", "D0", "URINE", URDT=on(1), UPROT24H=1.6)
+    data = Datasets(trial.records)
+    first = data.readings("UPROT24H", ["M3"], rule_of(study, MONTH_3))
+    found = [(r.subject, r.visit, r.value, r.on, r.day) for r in first]
+    before, after = date(2017, 3, 2), date(2017, 8, 30)
+    assert found == [
+        ("S1", "", 1.8, before, -91),
+        ("S1", "M3", 0.9, after, 91),
+        ("S2", "", 2.0, before, -91),
+        ("S3", "M3", 1.1, after, 91),
+    ]
+    mean = data.readings("UPROT24H", ["M3"], rule_of(study, RUN_IN))[0]
+    values = [e for e in trial.snapshot.entries if e.key.item == "UPROT24H" and e.key.about == "S1"]
+    assert (mean.value, mean.on, mean.day) == (1.7, INFUSED, 1)
+    assert mean.seqs == tuple(e.seq for e in values if e.key.visit in ("M-3", "D0"))

@@ -691,6 +691,7 @@ def _longitudinal_facts(outcome: Any) -> dict[str, Any]:
         "decimals": max(outcome.measure.decimals, 2) if m.ratio else outcome.measure.decimals,
         "patients": m.patients,
         "values": m.values,
+        "absent": list(m.absent),
         "left_out": m.left_out,
         "covariance": m.covariance or None,
         "tried": [_facts(t) for t in m.tried],
@@ -714,6 +715,7 @@ def _longitudinal_facts(outcome: Any) -> dict[str, Any]:
             for v in m.visits
         ],
         "missing_values": [_facts(r) for r in m.missing],
+        "missing_values_notes": list(m.missing_notes),
         "not_fitted_because": m.why or None,
         "notes": list(m.notes),
     }

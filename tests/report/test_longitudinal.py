@@ -14,6 +14,7 @@ from onearm.report.document import flow_boxes
 from onearm.report.longitudinal import (
     change_table,
     covariance_table,
+    missing_table,
     pairs_table,
     profile,
     profiles,
@@ -196,6 +197,32 @@ def test_a_structure_that_failed_stands_in_the_notes_with_its_reason(
     four = {name: list(values)[:4] for name, values in FIVE.items()}
     notes = change_table([outcome(LINEAR, words=", covariance: [us, cs]", **four)]).notes
     assert [n for n in notes if n.startswith("Not unstructured, tried before: ")]
+
+
+def test_who_has_no_value_and_what_was_left_out_stand_in_the_notes(
+    outcome: Callable[..., Outcome],
+) -> None:
+    ten = {name: [*values, None] for name, values in FIVE.items()}
+    notes = change_table([outcome(LINEAR, words=", visits: [M3, M6]", **ten)]).notes
+    assert "Infused, but without a value in the model: S10." in notes
+    assert any(n.startswith("15 measurements not in the model: ") for n in notes)
+
+
+def test_every_other_assumption_has_a_line_with_its_words(outcome: Callable[..., Outcome]) -> None:
+    words = ", missing: [multiple_imputation, tipping_point], deltas: [0, 1]"
+    o = outcome(LINEAR, words=words, **{**FIVE, "M1": [v or 1.3 for v in FIVE["M1"]]})
+    table = missing_table(o)
+    assert table is not None
+    assert column(table, 0) == [
+        "by the model",
+        "as the others (multiple imputation)",
+        "delta 0",
+        "delta +1",
+    ]
+    assert table.rows[0].cells[1].text == change_table([o]).rows[3].cells[3].text
+    assert "24-hour urine protein at M6" in table.caption
+    assert any(n.startswith("Simulated: 1000 imputations a row") for n in table.notes)
+    assert missing_table(outcome(LINEAR)) is None
 
 
 def test_every_baseline_rule_has_its_lines(trial_with: Callable[..., Any]) -> None:

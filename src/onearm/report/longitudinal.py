@@ -411,6 +411,10 @@ def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
             for t in model.tried
             if not t.fitted
         ]
+        if model.absent and not model.why:
+            notes.append(
+                f"{under}Infused, but without a value in the model: {', '.join(model.absent)}."
+            )
         if model.left_out:
             n = model.left_out
             notes.append(
