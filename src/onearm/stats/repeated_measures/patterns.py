@@ -180,14 +180,13 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
 
 def _independent(x: Floats) -> tuple[Ints, Ints, Floats, Floats]:
     """Keep the columns that those before them do not determine; orthonormalise what is kept."""
-    kept = np.arange(x.shape[1])
-    length = np.sqrt((x * x).sum(axis=0))
-    if not length.all():
-        kept = kept[length > 0]
+    every = np.arange(x.shape[1])
+    length = np.sqrt(np.einsum("rp,rp->p", x, x))
+    kept = every if length.all() else every[length > 0]
     while True:
-        q, basis = np.linalg.qr(x if len(kept) == x.shape[1] else x[:, kept])
-        copies = np.abs(np.diag(basis)) <= ALIASED * length[kept]
+        q, basis = np.linalg.qr(x if kept is every else x[:, kept])
+        copies = np.abs(basis.diagonal()) <= ALIASED * length[kept]
         if not copies.any():
             break
         kept = np.delete(kept, np.flatnonzero(copies)[0])
-    return kept, np.setdiff1d(np.arange(x.shape[1]), kept), q, basis
+    return kept, every[:0] if kept is every else np.setdiff1d(every, kept), q, basis

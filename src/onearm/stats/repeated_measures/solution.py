@@ -139,12 +139,14 @@ def residual_moments(data: Prepared) -> tuple[Floats, Floats]:
     m = squeezed.seen.shape[1]
     p_all = len(squeezed.kept) + 1
     total = np.zeros((data.n_group, m, m))
-    seen = np.zeros((data.n_group, m, m))
-    for k, group in enumerate(squeezed.group):
+    for k, group in enumerate(squeezed.group.tolist()):
         lo, hi = squeezed.off[k] * m * p_all, squeezed.off[k + 1] * m * p_all
         e = squeezed.z[lo:hi].reshape(m, -1, p_all)[:, :, -1]
         total[group] += e @ e.T
-        seen[group] += squeezed.count[k] * np.outer(squeezed.seen[k], squeezed.seen[k])
+    there = squeezed.seen.astype(np.float64)
+    by_count = there * squeezed.count[:, None]
+    groups = [squeezed.group == g for g in range(data.n_group)]
+    seen = np.stack([by_count[one].T @ there[one] for one in groups])
     return total / np.maximum(seen, 1.0), seen
 
 
