@@ -5,10 +5,11 @@ Run from the root of the repository (five minutes):
 Its tables stand in docs/methods/mmrm-missing.md. Four visits, standard deviation 1, correlation 0.7 to the
 power of the distance, no change: every rejection is false. A patient leaves after any visit but the
 last with a chance that rises with the value seen there (logistic, slope 1.5), so that by the last visit
-20 % are gone and complete pairs are biased. Trials in which fewer patients than needed are left are
-drawn again; how many is printed. "ante-dependence" is memory=1. The second table is of trials in which
-who leaves does go on untreated, at the mean before treatment, while treatment moves the others: the
-truth is then the mean change of all, and ``jump to baseline`` assumes rightly.
+20 % are gone and complete pairs are biased. Trials in which fewer patients than needed are left (seven
+for four visits) are drawn again; how many is printed. "ante-dependence" is memory=1, which needs five.
+The second table is of trials in which who leaves does go on untreated, at the mean before treatment,
+while treatment moves the others: the truth is then the mean change of all, and ``jump to baseline``
+assumes rightly.
 """
 
 import math
@@ -42,10 +43,14 @@ def trial(n: int, gain: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarra
 
 
 def simulate(
-    n: int, gain: np.ndarray, truth: float, methods: dict, rng: np.random.Generator
+    n: int,
+    gain: np.ndarray,
+    truth: float,
+    methods: dict,
+    rng: np.random.Generator,
+    least: int = 7,
 ) -> str:
     """Return one line: how often each method's interval misses the truth, and its median width."""
-    least = 7
     missed, widths = dict.fromkeys(methods, 0), {name: [] for name in methods}
     redrawn = lost = 0
     for _ in range(TRIALS):
@@ -100,6 +105,9 @@ if __name__ == "__main__":
     )
     for n in (9, 15, 30):
         say(simulate(n, np.zeros(VISITS), 0.0, at_random, rng))
+    few = {name: method for name, method in at_random.items() if name != "missing at random"}
+    say("The same, five patients or more at the last visit; " + " | ".join(few) + "\n")
+    say(simulate(9, np.zeros(VISITS), 0.0, few, rng, least=5))
     truth = mean_of_all(rng)
     say(f"Those who leave go on untreated; true mean change {truth:.3f}\n")
     untreated = {

@@ -214,7 +214,7 @@ def imputed_changes(
         for at in range(estimates.shape[1])
     )
     return ImputedVisits(
-        method=after_dropout if data.left.any() else "missing at random",
+        method="complete data" if data.seen.all() else after_dropout,
         assumption=words(data, after_dropout, reference, delta, accumulate),
         n=data.raw.shape[0],
         n_left=int(data.left[:, -1].sum()),

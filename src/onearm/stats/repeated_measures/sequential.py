@@ -1,11 +1,12 @@
 """Values missing over visits: each visit regressed on those before it, parameters and values drawn.
 
 The model is multivariate normal: a mean for each visit, covariates with an effect of their own at each
-visit, an unstructured covariance. Written as one regression for each visit on those before it, with
-the prior 1/sigma² in each (the right Haar prior of the triangular factor), its posterior is exact
-where patients only leave (Rubin 1987, ch. 5), and a new value is predicted with exact frequency. Where
-visits in between are missing too, these values and the parameters are drawn in turn (Schafer 1997, ch.
-6.5: monotone data augmentation).
+visit, an unstructured covariance. Values after dropout are drawn visit by visit, each regressed on those
+before it with the prior 1/sigma²: where patients only leave, that posterior is exact, and a new value is
+predicted with exact frequency (Rubin 1987, ch. 5). Values missing *between* visits that were seen are
+drawn before that, in turn with the parameters, under Jeffreys' prior |Sigma|^(-(m + 1)/2), which does not
+depend on the order of visits (Schafer 1997, ch. 6.5: monotone data augmentation). These are the two
+steps of SAS PROC MI: MCMC IMPUTE=MONOTONE, then MONOTONE REG.
 """
 
 from __future__ import annotations
@@ -269,13 +270,22 @@ class _Posterior:
             [*range(q), *(q + k for k in data.before(visit)), q + visit]
             for visit in range(data.raw.shape[1])
         ]
-        self.patients = [int((data.last >= visit).sum()) for visit in range(data.raw.shape[1])]
+        m = data.raw.shape[1]
+        self.patients = [int((data.last >= visit).sum()) for visit in range(m)]
+        #: Degrees of freedom of each residual variance: with the prior 1/sigma², and with Jeffreys'.
+        self.df = [
+            count - len(columns) + 1
+            for count, columns in zip(self.patients, self.columns, strict=True)
+        ]
+        self.df_jeffreys = [
+            count - q - min(data.memory, m - 1 - visit) for visit, count in enumerate(self.patients)
+        ]
         self.fixed = []
         for visit, columns in enumerate(self.columns):
             part = whole[(data.last >= visit) & ~gappy][:, columns]
             self.fixed.append(part.T @ part)
 
-    def draw(self, filled: FloatArray, rng: np.random.Generator) -> Regressions:
+    def draw(self, filled: FloatArray, df: Sequence[int], rng: np.random.Generator) -> Regressions:
         """Draw the regressions; ``filled`` (C, n, m) has values where some are missing in between."""
         data = self.data
         chains, _, m = filled.shape
@@ -292,7 +302,7 @@ class _Posterior:
                 squares = squares + np.matmul(varying.swapaxes(1, 2), varying)
             root = self._root(squares, visit)
             p = len(columns) - 1
-            spread = root[:, p, p] / np.sqrt(rng.chisquare(self.patients[visit] - p, size=chains))
+            spread = root[:, p, p] / np.sqrt(rng.chisquare(df[visit], size=chains))
             noise = spread[:, None] * rng.standard_normal((chains, p))
             found = np.linalg.solve(
                 root[:, :p, :p].swapaxes(1, 2), (root[:, p, :p] + noise)[..., None]
@@ -337,9 +347,8 @@ def draw_completed(
     posterior = _Posterior(data)
     filled = np.broadcast_to(data.values, (chains, *data.values.shape)).copy()
     if posterior.rows.size:
-        regressions = _fill_gaps(data, posterior, filled, burn_in, rng)
-    else:
-        regressions = posterior.draw(filled, rng)
+        _fill_gaps(data, posterior, filled, burn_in, rng)
+    regressions = posterior.draw(filled, posterior.df, rng)
     m = filled.shape[2]
     wobble = rng.standard_normal((chains, m)) @ course_root.T
     rows = np.flatnonzero(data.left.any(axis=1))
@@ -388,8 +397,8 @@ def _fill_gaps(
     filled: FloatArray,
     burn_in: int,
     rng: np.random.Generator,
-) -> Regressions:
-    """Draw parameters and the values missing in between in turn; the last pair of each chain stays."""
+) -> None:
+    """Draw parameters and the values missing in between in turn; the last values of each chain stay."""
     spread = np.nanstd(data.values, axis=0)
     chains = filled.shape[0]
     for row in posterior.rows:
@@ -400,13 +409,12 @@ def _fill_gaps(
         key = int(data.last[row]), data.gaps[row].tobytes()
         patterns.setdefault(key, []).append(int(row))
     for _ in range(burn_in):
-        regressions = posterior.draw(filled, rng)
+        regressions = posterior.draw(filled, posterior.df_jeffreys, rng)
         mean = regressions.means(data.design[posterior.rows])
         for rows in patterns.values():
             _draw_gaps(
                 data, regressions, filled, mean[:, np.searchsorted(posterior.rows, rows)], rows, rng
             )
-    return regressions
 
 
 def _draw_gaps(
