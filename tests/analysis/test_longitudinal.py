@@ -442,6 +442,7 @@ def test_the_untreated_course_is_what_regression_to_the_mean_leads_to_expect(
     jump = imputed(after_dropout="jump to reference", reference=course)
     row = found["as untreated from the baseline on"]
     assert (row.estimate, row.pvalue) == pytest.approx((jump.estimate, jump.pvalue), rel=1e-9)
+    assert f"({0.4 * away:.3g} at every visit)".replace("-", "\u2212") in row.assumption
     kept = imputed(after_dropout="copy increments", reference=course)
     assert found["gain kept, then as untreated"].estimate == pytest.approx(kept.estimate, rel=1e-9)
 

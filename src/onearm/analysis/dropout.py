@@ -117,15 +117,19 @@ class _Imputed:
             )
         except ValueError as error:
             return Assumed(label, None, None, None, None, f"not computed: {error}")
-        return self._assumed(label, found.visits[self.at], found.assumption)
+        words = found.assumption
+        if reference is not None:  # the same change at every visit is told once
+            every = ", ".join(f"{change:g}" for change in reference.change)
+            words = words.replace(every, f"{reference.change[0]:.3g} at every visit")
+            words += LOGS if self.logs else ""
+        return self._assumed(label, found.visits[self.at], words)
 
     def _assumed(self, label: str, r: ImputedVisit, assumption: str) -> Assumed:
         self.error = max(self.error, r.monte_carlo_error)
         back: Callable[[float], float] = exp if self.logs else float
-        said = printed(assumption) + (
-            LOGS if self.logs and any(map(str.isdigit, assumption)) else ""
+        return Assumed(
+            label, back(r.estimate), back(r.lower), back(r.upper), r.pvalue, printed(assumption)
         )
-        return Assumed(label, back(r.estimate), back(r.lower), back(r.upper), r.pvalue, said)
 
     def _rng(self) -> np.random.Generator:
         """The analysis's random numbers from their start."""
