@@ -3,10 +3,15 @@
 Every function takes plain lists or numpy arrays and returns a small frozen record. Differences are
 after minus before, one per patient. Nothing here knows of studies, forms or files.
 
+The longitudinal model (:func:`mmrm`, :func:`mmrm_fit`, :func:`mmrm_batch`) takes formulas and frames, or arrays.
+
 Further subjects have a door of their own: :mod:`onearm.stats.regression_to_mean`,
 :mod:`onearm.stats.missing`, :mod:`onearm.stats.multiplicity`, :mod:`onearm.stats.bayes` and
 :mod:`onearm.stats.reported`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from onearm.stats.bootstrap import bootstrap_bca
 from onearm.stats.describe import Description, describe
@@ -40,16 +45,18 @@ from onearm.stats.proportion import (
     mid_p,
     wilson,
 )
-from onearm.stats.repeated_measures import (
-    MMRM,
-    FitError,
-    MMRMWarning,
-    mmrm,
-    mmrm_batch,
-    mmrm_fit,
-)
 from onearm.stats.sign_flip import SignFlip, sign_flip
 from onearm.stats.signed_rank import SignedRank, signed_rank
+
+if TYPE_CHECKING:
+    from onearm.stats.repeated_measures import (
+        MMRM,
+        FitError,
+        MMRMWarning,
+        mmrm,
+        mmrm_batch,
+        mmrm_fit,
+    )
 
 __all__ = [
     "MMRM",
@@ -91,3 +98,10 @@ __all__ = [
     "signed_rank",
     "wilson",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the longitudinal model when it is first asked for, so that nothing else waits for it."""
+    if name in ("MMRM", "FitError", "MMRMWarning", "mmrm", "mmrm_batch", "mmrm_fit"):
+        return getattr(import_module("onearm.stats.repeated_measures"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -784,6 +784,7 @@ def fit_rows(
     engine = compiled_kernel() if compiled else kernels.solve
     prepared: dict[bool, Prepared] = {}
     attempts: list[Attempt] = []
+    advice = ""
     for structure in structures:
         _refuse_text_times(rows, structure.name, structure.spatial)
         if structure.spatial not in prepared:
@@ -792,7 +793,8 @@ def fit_rows(
         try:
             solution = solve(data, structure, wanted, engine)
         except FitError as error:
-            attempts.append(Attempt(structure.name, False, str(error)))
+            attempts.append(Attempt(structure.name, False, error.reason))
+            advice = error.advice
             continue
         attempts.append(Attempt(structure.name, True, ""))
         notes = _notes(rows, data, solution, method, vcov, attempts)
@@ -803,11 +805,10 @@ def fit_rows(
             information=information, vcov_kind=vcov, reml=reml, solution=solution,
             patterns=data.patterns, kept=data.squeezed.kept, notes=notes, design=design,
         )  # fmt: skip
-    raise FitError(
-        "; ".join(
-            f"{a.covariance}: {a.reason}" if len(attempts) > 1 else a.reason for a in attempts
-        )
-    )
+    if len(attempts) == 1:
+        raise FitError(attempts[0].reason, advice)
+    told = "; ".join(f"{a.covariance}: {a.reason}" for a in attempts)
+    raise FitError(told, "add a structure with fewer parameters, as cs, at the end of the list")
 
 
 def _method(df: str | None, information: str, vcov: str, reml: bool) -> str:

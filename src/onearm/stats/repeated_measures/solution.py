@@ -17,14 +17,21 @@ from onearm.stats.repeated_measures.structures import Structure, starts
 
 Floats = NDArray[np.float64]
 
-MAX_STEPS = 150
+MAX_STEPS = 100
 LARGEST_GRID = 24  # visits; beyond it the sums over pairs of visits would grow with visits^4
 NEARLY_SINGULAR = 1e-4
 NO_DECAY = 1e-6  # a spatial correlation below this, or as near to one, lies on the boundary
 
 
 class FitError(ValueError):
-    """A covariance structure that the data do not determine, or a fit that found no maximum."""
+    """A covariance structure that the data do not determine, or a fit that found no maximum.
+
+    ``reason`` is what was found, ``advice`` what to do; the message is both.
+    """
+
+    def __init__(self, reason: str, advice: str):
+        super().__init__(f"{reason}; {advice}")
+        self.reason, self.advice = reason, advice
 
 
 @dataclass(frozen=True)
@@ -112,18 +119,20 @@ def prepare(rows: Observations, spatial: bool, reml: bool) -> Prepared:
     n, n_columns = x.shape
     if n <= n_columns:
         raise FitError(
-            f"{n} rows and {n_columns} columns of the design leave nothing to estimate a variance from; expected "
-            "more rows than columns; use fewer covariates"
+            f"{n} rows and {n_columns} columns of the design leave nothing to estimate a variance from: "
+            "expected more rows than columns",
+            "use fewer covariates",
         )
     squeezed = squeeze(y, x, placed, n_visits)
     p = len(squeezed.kept)
     if p == 0:
-        raise FitError("every column of the design is zero; give at least an intercept")
+        raise FitError("every column of the design is zero", "give at least an intercept")
     size = float(np.abs(y).max())
     if not squeezed.scale > 1e-13 * max(size, 1e-300):
         raise FitError(
             "the design explains the response without any residual (it may be constant); there is no "
-            "variance to estimate; check the response"
+            "variance to estimate",
+            "check the response",
         )
     log_basis = float(np.log(np.abs(np.diag(squeezed.basis))).sum())
     free = n - p if reml else n
@@ -176,7 +185,7 @@ def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) 
         if best is not None and structure.kind not in (kernels.TOEP, kernels.AD):
             break
     if best is None:
-        raise FitError(_why(data, structure, failures))
+        raise _without_maximum(data, structure, failures)
     return best.solution()
 
 
@@ -258,21 +267,14 @@ def _from_log_cholesky(
     """Try an unstructured fit again from within the positive definite matrices, then finish as before."""
     m = moments.shape[1]
     upper = np.triu_indices(m)
-    for shrink in (0.7, 0.3, 0.0):
-        near = [shrink * s + (1 - shrink) * np.diag(np.maximum(np.diag(s), 1e-3)) for s in moments]
-        try:
-            start = np.concatenate([kernels.to_log_cholesky(s) for s in near])
-        except FloatingPointError:
-            continue
-        if not np.isfinite(start).all():
-            continue
-        raw = _Raw(data, structure, wanted, kernels.CHOLESKY, start, engine)
-        if raw.status == kernels.CONVERGED:
-            found = np.concatenate([s[upper] for s in raw.sigma[0]])
-            again = _Raw(data, structure, wanted, kernels.US, found, engine)
-            if again.status == kernels.CONVERGED:
-                return again
-    return failed
+    near = [np.diag(np.maximum(np.diag(s), 1e-3)) for s in moments]
+    start = np.concatenate([kernels.to_log_cholesky(s) for s in near])
+    raw = _Raw(data, structure, wanted, kernels.CHOLESKY, start, engine)
+    if raw.status != kernels.CONVERGED:
+        return failed
+    found = np.concatenate([s[upper] for s in raw.sigma[0]])
+    again = _Raw(data, structure, wanted, kernels.US, found, engine)
+    return again if again.status == kernels.CONVERGED else failed
 
 
 def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -> Solution:
@@ -293,7 +295,7 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
         if status == kernels.CONVERGED and (best is None or value > best[1] + 1e-9):
             best = theta, value, steps
     if best is None:
-        raise FitError(_why(data, structure, []))
+        raise _without_maximum(data, structure, [])
     theta, value, steps = best
     if structure.spatial:
         _refuse_spatial_boundary(theta, structure)
@@ -303,7 +305,7 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
     spread_o, ok_o = kernels.inverse_information(point.observed)
     spread_e, ok_e = kernels.inverse_information(point.expected)
     if not (ok_o and ok_e):
-        raise FitError(_why(data, structure, []))
+        raise _without_maximum(data, structure, [])
     spread = spread_e if wanted.use_expected else spread_o
     own = np.linalg.inv(data.squeezed.basis) @ point.factor
     sigma = cov[0]
@@ -346,7 +348,8 @@ def _spatial(
     positive = distance[distance > 0]
     if not len(positive):
         raise FitError(
-            f"no patient has two visits; {structure.label} needs distances between visits; use another structure"
+            f"no patient has two visits; {structure.label} needs distances between visits",
+            "use another structure",
         )
     # Working in units of the typical distance keeps the search well scaled; rho is per user's unit.
     typical = float(np.median(positive)) ** (1.0 if structure.name == "sp_exp" else 2.0)
@@ -367,7 +370,8 @@ def _refuse_spatial_boundary(theta: Floats, structure: Structure) -> None:
     if np.any(rho < NO_DECAY) or np.any(1.0 - rho < NO_DECAY * 1e-6):
         raise FitError(
             f"{structure.label}: the correlation between visits goes to {'zero' if rho.min() < 0.5 else 'one'} "
-            "(a boundary); the data do not determine its decay; use compound symmetry (cs) or fewer parameters"
+            "(a boundary); the data do not determine its decay",
+            "use compound symmetry (cs)",
         )
 
 
@@ -391,8 +395,8 @@ def refuse_undetermined(
                 n = int(pairs[fitted[0], fitted[0]])
                 raise FitError(
                     f"the design fits the {n} value{'s' * (n != 1)} of visit {levels[fitted[0]]!r}{where} exactly: "
-                    "a variance of its own cannot be estimated from them; use a structure with one variance (cs, "
-                    "ar1, toep, ad) or leave the visit out"
+                    "a variance of its own cannot be estimated from them",
+                    "use a structure with one variance (cs, ar1, toep, ad) or leave the visit out",
                 )
         if structure.kind == kernels.US and len(levels) > 1:
             never = np.argwhere(np.triu(pairs == 0, 1))
@@ -400,15 +404,15 @@ def refuse_undetermined(
                 a, b = never[0]
                 raise FitError(
                     f"visits {levels[a]!r} and {levels[b]!r} are never seen in the same patient{where}: their "
-                    "covariance cannot be estimated; use a structure that shares it (toep, ar1h, csh, cs)"
+                    "covariance cannot be estimated",
+                    "use a structure that shares it (toep, ar1h, csh, cs)",
                 )
 
 
-def _why(data: Prepared, structure: Structure, failures: list[_Raw]) -> str:
+def _without_maximum(data: Prepared, structure: Structure, failures: list[_Raw]) -> FitError:
     """What to tell the user of a structure that has no maximum inside its limits."""
     m = data.squeezed.seen.shape[1]
     q = structure.n_parameters(m) * data.n_group
-    n = data.patterns.n_subjects
     fewer = "adh, ar1h, csh or cs" if structure.kind == kernels.US else "csh, ar1 or cs"
     if structure.name in ("cs", "ar1"):
         fewer = "fewer visits or covariates"
@@ -417,13 +421,13 @@ def _why(data: Prepared, structure: Structure, failures: list[_Raw]) -> str:
         smallest = _smallest_eigenvalue(failures[-1].theta[0], data.n_group, m)
         if smallest < NEARLY_SINGULAR:
             near = (
-                " The likelihood rises towards a singular covariance, in which some visits are exact sums of "
-                f"others (smallest eigenvalue of the correlation {smallest:.0e})."
+                ": the likelihood rises towards a singular covariance, in which some visits are exact sums of "
+                f"others (smallest eigenvalue of the correlation {smallest:.0e})"
             )
-    return (
+    return FitError(
         f"{structure.label} ({structure.name}) has no maximum inside its limits: {q} covariance parameters from "
-        f"{n} patients with {len(data.rows.y)} values are more than the data determine.{near} "
-        f"Use {fewer}, or give a list of structures, which are tried in order"
+        f"{data.patterns.n_subjects} patients with {len(data.rows.y)} values are more than the data determine{near}",
+        f"use {fewer}, or give a list of structures, which are tried in order",
     )
 
 
