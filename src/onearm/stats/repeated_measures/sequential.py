@@ -171,8 +171,8 @@ def check_enough(data: Visits) -> None:
         else "leave the visit or covariates out"
     )
     raise ValueError(
-        f"y: found {seen} patient{'s' * (seen != 1)} to predict visit {data.labels[visit]} from; expected at least {needed}: "
-        f"{min(visit, data.memory)} earlier visits, {data.design.shape[1] - 1} covariates and the mean, "
+        f"y: found {seen} patient{'s' * (seen != 1)} to predict visit {data.labels[visit]} from; expected at "
+        f"least {needed}: {min(visit, data.memory)} earlier visits, {data.design.shape[1] - 1} covariates and the mean, "
         f"and what is left for a variance; {advice}"
     )
 
