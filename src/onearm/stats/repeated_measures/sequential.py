@@ -172,8 +172,8 @@ def check_enough(data: Visits) -> None:
     )
     raise ValueError(
         f"y: found {seen} patient{'s' * (seen != 1)} to predict visit {data.labels[visit]} from; expected at "
-        f"least {needed}: {min(visit, data.memory)} earlier visits, {data.design.shape[1] - 1} covariates and the mean, "
-        f"and what is left for a variance; {advice}"
+        f"least {needed}: {min(visit, data.memory)} earlier visits, {data.design.shape[1] - 1} covariates "
+        f"and the mean, and what is left for a variance; {advice}"
     )
 
 
