@@ -10,13 +10,19 @@ from onearm.stats.repeated_measures import kernels
 
 @cache
 def compiled() -> Any:
-    """Give the compiled entries; the first call on a machine compiles them and keeps them on disk."""
+    """Give :func:`.kernels.solve` compiled, or as it stands where numba cannot be imported.
+
+    The first call on a machine compiles it and keeps it on disk. As in NumPy, a division by zero
+    gives an infinity.
+    """
     import inspect
 
-    import numba
-    from numba.extending import register_jitable
-
+    try:
+        import numba
+        from numba.extending import register_jitable
+    except ImportError:
+        return kernels.solve
     for _, function in inspect.getmembers(kernels, inspect.isfunction):
         if function.__module__ == kernels.__name__:
-            register_jitable(function)
-    return numba.njit(cache=True, nogil=True)(kernels.solve)
+            register_jitable(error_model="numpy")(function)
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(kernels.solve)

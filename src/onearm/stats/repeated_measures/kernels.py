@@ -1,7 +1,10 @@
 """The numerical heart of the repeated-measures model, for visits on a common grid.
 
 Everything here is written in the part of NumPy that numba also compiles: the same lines run as they
-stand, or compiled (:mod:`onearm.stats.repeated_measures.compiled`).
+stand, or compiled (:mod:`onearm.stats.repeated_measures.compiled`). To compile in seconds, they keep
+to loops over scalars where little is computed, and elsewhere to ``np.dot`` and ufuncs with an ``out``
+argument: assignments of arrays to slices, ``transpose`` with axes and array expressions take numba
+long. For the same reason vectors that enter ``np.dot`` are matrices of one column or row.
 
 Patients enter as *pseudo-patients*, grouped by the visits they have (:mod:`.patterns`): for pattern
 ``k`` the buffer ``z`` holds an array of shape (m, r_k, P), visits by pseudo-patients by columns, zero
@@ -17,6 +20,10 @@ Schluchter (1986).
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Covariance structures by number, since compiled code compares numbers.
 US, CS, AR1, TOEP, AD, CHOLESKY = 0, 1, 2, 3, 4, 5
@@ -27,38 +34,52 @@ CONVERGED, NO_ASCENT, TOO_MANY_STEPS, NO_START = 0, 1, 2, 3
 SMALLEST_PIVOT = 1e-12
 
 
-def inverse_factor(a):
-    """Give the upper ``t`` with ``t t' = inverse(a)``, log|a|, and whether ``a`` is positive definite."""
+def inverse_factor(a: Floats) -> tuple[Floats, float, bool]:
+    """Give the upper ``t`` with ``t t' = inverse(a)``, log|a|, and whether ``a`` is positive definite.
+
+    A diagonal matrix before and after ``a`` changes neither the answer nor the accuracy.
+    """
     n = a.shape[0]
     low = np.zeros((n, n))
     t = np.zeros((n, n))
     logdet = 0.0
     for j in range(n):
-        pivot = a[j, j] - np.dot(low[j, :j], low[j, :j])
+        pivot = a[j, j]
+        for k in range(j):
+            pivot -= low[j, k] * low[j, k]
         if not (pivot > SMALLEST_PIVOT * a[j, j]):
             return t, 0.0, False
         root = np.sqrt(pivot)
         low[j, j] = root
         logdet += 2.0 * np.log(root)
         for i in range(j + 1, n):
-            low[i, j] = (a[i, j] - np.dot(low[i, :j], low[j, :j])) / root
+            rest = a[i, j]
+            for k in range(j):
+                rest -= low[i, k] * low[j, k]
+            low[i, j] = rest / root
     for i in range(n):
         t[i, i] = 1.0 / low[i, i]
         for j in range(i):
-            t[j, i] = -np.dot(low[i, j:i], t[j, j:i]) * t[i, i]
+            total = 0.0
+            for k in range(j, i):
+                total += low[i, k] * t[j, k]
+            t[j, i] = -total * t[i, i]
     return t, logdet, True
 
 
-def scaled_correlation(kind, heterogeneous, theta, m, natural):
-    """Covariance = SD x correlation x SD with its derivatives, in working or natural parameters.
+def scaled_correlation(
+    kind: int, heterogeneous: bool, theta: Floats, natural: bool, sigma: Floats, jac: Floats,
+    hess: Floats,
+) -> None:  # fmt: skip
+    """Fill in covariance = SD x correlation x SD with its derivatives, in working or natural parameters.
 
     ``theta`` holds working parameters, those of R's mmrm: log SD (one, or one per visit), then each
     correlation as rho = theta / sqrt(1 + theta^2), or, in compound symmetry, as the logistic function
-    stretched from -1/(m - 1), below which it is not positive definite, to 1. Derivatives are to these, or, when ``natural``, to variances
-    and correlations (to variance and covariances, in which they are linear, for cs and toep).
-    Shapes (m, m), (q, m*m), (q, q, m*m).
+    stretched from -1/(m - 1), below which it is not positive definite, to 1. Derivatives are to
+    these, or, when ``natural``, to variances and correlations (to variance and covariances, in which
+    they are linear, for cs and toep). Shapes (m, m), (q, m*m), (q, q, m*m), zeros on entry.
     """
-    q = theta.shape[0]
+    q, m = theta.shape[0], sigma.shape[0]
     n_sd = m if heterogeneous else 1
     value = np.zeros(q)  # SDs, then correlations, with derivatives to their parameter
     first = np.ones(q)
@@ -81,9 +102,6 @@ def scaled_correlation(kind, heterogeneous, theta, m, natural):
             if not natural:
                 first[i] = (1.0 + x * x) ** -1.5
                 second[i] = -3.0 * x * (1.0 + x * x) ** -2.5
-    sigma = np.zeros((m, m))
-    jac = np.zeros((q, m * m))
-    hess = np.zeros((q, q, m * m))
     for a in range(m):
         for b in range(a, m):
             e = a * m + b
@@ -117,16 +135,15 @@ def scaled_correlation(kind, heterogeneous, theta, m, natural):
                 jac[i, b * m + a] = jac[i, e]
                 for j in range(q):
                     hess[i, j, b * m + a] = hess[i, j, e]
-    if natural and not heterogeneous and (kind == CS or kind == TOEP):
-        hess[:] = 0.0
-        jac[:] = 0.0
+    if natural and not heterogeneous and kind in (CS, TOEP):
+        hess.fill(0.0)
+        jac.fill(0.0)
         for a in range(m):
             for b in range(m):
                 jac[min(abs(a - b), q - 1), a * m + b] = 1.0
-    return sigma, jac, hess
 
 
-def correlated_by(kind, n_sd, a, b):
+def correlated_by(kind: int, n_sd: int, a: int, b: int) -> tuple[int, int]:
     """First and last-but-one position of the correlation parameters between visits a <= b."""
     if a == b:
         return n_sd, n_sd
@@ -137,15 +154,15 @@ def correlated_by(kind, n_sd, a, b):
     return n_sd, n_sd + 1
 
 
-def product(kind, value, lo, hi, lag, i, j):
+def product(kind: int, value: Floats, lo: int, hi: int, lag: int, i: int, j: int) -> float:
     """The correlation of two visits, or its derivative to parameters ``i`` and ``j`` (-1: to none)."""
     if kind == AR1 and lag > 0:
         rho = value[lo]
         if i < 0:
-            return rho**lag
+            return float(rho**lag)
         if j < 0:
-            return lag * rho ** (lag - 1)
-        return lag * (lag - 1) * rho ** (lag - 2) if lag > 1 else 0.0
+            return float(lag * rho ** (lag - 1))
+        return float(lag * (lag - 1) * rho ** (lag - 2)) if lag > 1 else 0.0
     if i >= 0 and i == j:
         return 0.0
     result = 1.0
@@ -155,10 +172,9 @@ def product(kind, value, lo, hi, lag, i, j):
     return result
 
 
-def unstructured(theta, m):
-    """The covariance from its own elements (upper triangle, row by row), in which it is linear."""
-    sigma = np.zeros((m, m))
-    jac = np.zeros((theta.shape[0], m * m))
+def unstructured(theta: Floats, sigma: Floats, jac: Floats) -> None:
+    """Fill in the covariance from its own elements (upper triangle, row by row), in which it is linear."""
+    m = sigma.shape[0]
     i = 0
     for a in range(m):
         for b in range(a, m):
@@ -167,15 +183,16 @@ def unstructured(theta, m):
             jac[i, a * m + b] = 1.0
             jac[i, b * m + a] = 1.0
             i += 1
-    return sigma, jac, np.zeros((0, 0, m * m))
 
 
-def log_cholesky(theta, m):
-    """The covariance from log d and unit lower-triangular l, L = diag(d) l, with its derivatives.
+def log_cholesky(theta: Floats, sigma: Floats, jac: Floats, hess: Floats) -> None:
+    """Fill in the covariance LL' from log d and unit lower-triangular l, L = diag(d) l.
 
-    Parameters: log d_1..m, then l row by row below the diagonal: those of R's mmrm.
+    Parameters: log d_1..m, then l row by row below the diagonal: those of R's mmrm. A parameter
+    moves one row ``a`` of L, by ``f``: the whole row (log d) or its element ``b`` by d (l). So its
+    derivative of the covariance is L f in row and column ``a``.
     """
-    q = theta.shape[0]
+    q, m = theta.shape[0], sigma.shape[0]
     low = np.zeros((m, m))
     row = np.zeros(q, dtype=np.int64)
     col = np.zeros(q, dtype=np.int64)
@@ -189,221 +206,38 @@ def log_cholesky(theta, m):
             row[i] = a
             col[i] = b
             i += 1
-    first = np.zeros((q, m, m))
+    np.dot(low, low.T, sigma)
+    move = np.zeros((q, m))
     for i in range(q):
-        a = row[i]
-        if col[i] < 0:
-            first[i, a] = low[a]
-        else:
-            first[i, a, col[i]] = low[a, a]
-    sigma = np.dot(low, low.T)
-    jac = np.zeros((q, m * m))
-    hess = np.zeros((q, q, m * m))
+        a, b = row[i], col[i]
+        for c in range(m):
+            move[i, c] = sigma[a, c] if b < 0 else low[a, a] * low[c, b]
+            jac[i, a * m + c] += move[i, c]
+            jac[i, c * m + a] += move[i, c]
     for i in range(q):
-        half = np.dot(first[i], low.T)
-        jac[i] = (half + half.T).reshape(m * m)
+        a, b = row[i], col[i]
         for j in range(i + 1):
-            both = np.dot(first[i], first[j].T)
-            both = both + both.T
-            if row[i] == row[j] and (col[i] < 0 or col[j] < 0):
+            c, d = row[j], col[j]
+            if b < 0:  # then d < 0 too, since log d come first
+                both = sigma[a, c]
+            elif d < 0:
+                both = low[c, b] * low[a, a]
+            else:
+                both = low[a, a] * low[c, c] if b == d else 0.0
+            hess[i, j, a * m + c] += both
+            hess[i, j, c * m + a] += both
+            if a == c and d < 0:
                 # Second derivatives of L: d_a again for the whole row, or for the one element.
-                bent = np.dot(first[i] if col[i] >= 0 else first[j], low.T)
-                both = both + bent + bent.T
-            hess[i, j] = both.reshape(m * m)
-            hess[j, i] = hess[i, j]
-    return sigma, jac, hess
+                for e in range(m):
+                    hess[i, j, a * m + e] += move[i, e]
+                    hess[i, j, e * m + a] += move[i, e]
+            if i != j:
+                np.positive(hess[i, j], hess[j, i])
 
 
-def structure(kind, heterogeneous, theta, m, natural):
-    """Covariance of one group of patients with derivatives, by structure number."""
-    if kind == US:
-        return unstructured(theta, m)
-    if kind == CHOLESKY:
-        return log_cholesky(theta, m)
-    return scaled_correlation(kind, heterogeneous, theta, m, natural)
-
-
-def weigh(z, off, seen, count, group, sigma, p_all):
-    """Weight the data by the inverse covariance of their pattern.
-
-    Returns the inverses (K, m, m), the weighted buffer, Z'WZ, the sum of log-determinants, and
-    whether every covariance is positive definite.
-    """
-    n_pat, m = seen.shape
-    inverse = np.zeros((n_pat, m, m))
-    weighted = np.empty_like(z)
-    total = np.zeros((p_all, p_all))
-    logdet = 0.0
-    for k in range(n_pat):
-        idx = np.nonzero(seen[k])[0]
-        full = sigma[group[k]]
-        part = np.empty((idx.shape[0], idx.shape[0]))
-        for a in range(idx.shape[0]):
-            part[a] = full[idx[a]][idx]
-        t, ld, ok = inverse_factor(part)
-        if not ok:
-            return inverse, weighted, total, 0.0, False
-        logdet += count[k] * ld
-        w = np.dot(t, t.T)
-        for a in range(idx.shape[0]):
-            inverse[k, idx[a]][idx] = w[a]
-        lo, hi = off[k] * m * p_all, off[k + 1] * m * p_all
-        r = off[k + 1] - off[k]
-        block = z[lo:hi]
-        b = np.dot(inverse[k], block.reshape(m, r * p_all))
-        weighted[lo:hi] = b.reshape(m * r * p_all)
-        total += np.dot(block.reshape(m * r, p_all).T, b.reshape(m * r, p_all))
-    return inverse, weighted, total, logdet, True
-
-
-def profile(total, logdet, reml):
-    """Log-likelihood (no constants), inverse factor of X'WX, coefficients; from Z'WZ."""
-    p = total.shape[0] - 1
-    t, ld, ok = inverse_factor(np.ascontiguousarray(total[:p, :p]))
-    if not ok:
-        return -np.inf, t, np.zeros(p), False
-    b = np.ascontiguousarray(total[:p, p])
-    white = np.dot(t.T, b)
-    value = -0.5 * (logdet + total[p, p] - np.dot(white, white))
-    if reml:
-        value -= 0.5 * ld
-    return value, t, np.dot(t, white), np.isfinite(value)
-
-
-def moments(weighted, off, count, group, n_group, inverse, t, beta, reml):
-    """Sums over patients from which every derivative follows, in coordinates with X'WX = I.
-
-    Per group: score (g, m*m); tensors of the observed and expected information (g, m*m, m*m);
-    x'WVWx as (g, m*m, p*p) and x'WVWr as (g, m*m, p). With them the whitened, weighted design
-    by pseudo-patient (N, m*p).
-    """
-    n_pat, m, _ = inverse.shape
-    p = t.shape[0]
-    p_all = p + 1
-    n = off[n_pat]
-    to_white = np.zeros((p_all, p))
-    to_white[:p] = t
-    to_resid = np.ones(p_all)
-    to_resid[:p] = -beta
-    white = np.zeros((n, m, p))
-    resid = np.zeros((n, m))
-    observed = np.zeros((n_pat, m * m))
-    expected = np.zeros((n_pat, m * m))
-    score = np.zeros((n_group, m * m))
-    first = np.zeros(n_group + 1, dtype=np.int64)
-    for k in range(n_pat):
-        first[group[k] + 1] = k + 1
-        lo, hi = off[k] * m * p_all, off[k + 1] * m * p_all
-        r = off[k + 1] - off[k]
-        b = weighted[lo:hi].reshape(m * r, p_all)
-        x = np.dot(b, to_white)
-        u = np.dot(b, to_resid).reshape(m, r)
-        e = np.dot(u, u.T)
-        nw = count[k] * inverse[k]
-        g = e - nw
-        obs = e - 0.5 * nw
-        exp = 0.5 * nw
-        if reml:
-            wide = x.reshape(m, r * p)
-            h = np.dot(wide, wide.T)
-            g += h
-            obs += h
-            exp = exp - h
-        score[group[k]] += g.reshape(m * m)
-        observed[k] = obs.reshape(m * m)
-        expected[k] = exp.reshape(m * m)
-        cube = x.reshape(m, r, p)
-        for a in range(m):
-            white[off[k] : off[k + 1], a] = cube[a]
-            resid[off[k] : off[k + 1], a] = u[a]
-    t_obs = np.zeros((n_group, m * m, m * m))
-    t_exp = np.zeros((n_group, m * m, m * m))
-    xx = np.zeros((n_group, m * m, p * p))
-    xr = np.zeros((n_group, m * m, p))
-    flat = white.reshape(n, m * p)
-    for g in range(n_group):
-        k0, k1 = first[g], first[g + 1]
-        i0, i1 = off[k0], off[k1]
-        w = inverse[k0:k1].reshape(k1 - k0, m * m)
-        t_obs[g] = turned(np.dot(observed[k0:k1].T, w), m)
-        t_exp[g] = turned(np.dot(expected[k0:k1].T, w), m)
-        square = np.dot(flat[i0:i1].T, flat[i0:i1])
-        cross = np.dot(flat[i0:i1].T, resid[i0:i1])
-        for a in range(m):
-            for c in range(m):
-                tile = square[a * p : (a + 1) * p, c * p : (c + 1) * p]
-                xx[g, a * m + c] = np.ascontiguousarray(tile).reshape(p * p)
-                xr[g, a * m + c] = cross[a * p : (a + 1) * p, c]
-    return score, t_obs, t_exp, xx, xr, flat
-
-
-def turned(outer, m):
-    """Bring sum_k C[d,a] W[b,c], rows (d,a) by columns (b,c), to rows (a,b) by columns (c,d)."""
-    four = outer.reshape(m, m, m, m).transpose(1, 2, 3, 0)
-    return np.ascontiguousarray(four).reshape(m * m, m * m)
-
-
-def assemble(jac, hess, score, t_obs, t_exp, xx, xr, reml):
-    """Score, observed and expected information of the parameters, and the derivatives of X'WX.
-
-    ``jac`` (g, q, m*m), ``hess`` (g, q, q, m*m), empty where the covariance is linear. The last
-    result, (g*q, p*p), is dA/dtheta in coordinates with A = I.
-    """
-    n_group, q, _ = jac.shape
-    pp = xx.shape[2]
-    p = xr.shape[2]
-    size = n_group * q
-    gradient = np.zeros(size)
-    observed = np.zeros((size, size))
-    expected = np.zeros((size, size))
-    slope = np.zeros((size, pp))
-    lean = np.zeros((size, p))
-    for g in range(n_group):
-        lo, hi = g * q, (g + 1) * q
-        j = jac[g]
-        gradient[lo:hi] = 0.5 * np.dot(j, score[g])
-        slope[lo:hi] = -np.dot(j, xx[g])
-        lean[lo:hi] = np.dot(j, xr[g])
-        obs = np.dot(np.dot(j, t_obs[g]), j.T)
-        if hess.shape[1] > 0:
-            obs -= 0.5 * np.dot(hess[g].reshape(q * q, j.shape[1]), score[g]).reshape(q, q)
-        observed[lo:hi, lo:hi] = obs
-        expected[lo:hi, lo:hi] = np.dot(np.dot(j, t_exp[g]), j.T)
-    observed -= np.dot(lean, lean.T)
-    if reml:
-        traces = 0.5 * np.dot(slope, slope.T)
-        observed -= traces
-        expected += traces
-    return gradient, 0.5 * (observed + observed.T), 0.5 * (expected + expected.T), slope
-
-
-def scaled_solve(matrix, vector):
-    """Solve a positive definite system after scaling its diagonal to one; False where it is not."""
-    n = vector.shape[0]
-    scale = np.zeros(n)
-    for i in range(n):
-        if not (matrix[i, i] > 0.0):
-            return vector, False
-        scale[i] = 1.0 / np.sqrt(matrix[i, i])
-    t, _, ok = inverse_factor(matrix * scale.reshape(n, 1) * scale.reshape(1, n))
-    if not ok:
-        return vector, False
-    return scale * np.dot(t, np.dot(t.T, scale * vector)), True
-
-
-def ascent(gradient, observed, expected):
-    """Newton's step where the observed information allows it, else one from a mean or the expected."""
-    step, ok = scaled_solve(observed, gradient)
-    if ok:
-        return step, True, True
-    step, ok = scaled_solve(0.5 * (observed + expected), gradient)
-    if ok:
-        return step, False, True
-    step, ok = scaled_solve(expected, gradient)
-    return step, False, ok
-
-
-def covariances(kind, heterogeneous, theta, n_group, m, natural):
+def covariances(
+    kind: int, heterogeneous: bool, theta: Floats, n_group: int, m: int, natural: bool
+) -> tuple[Floats, Floats, Floats]:
     """Covariance, first and second derivatives of each group: (g, m, m), (g, q, m*m), (g, q, q, m*m)."""
     q = theta.shape[0] // n_group
     n_hess = 0 if kind == US else q
@@ -411,85 +245,301 @@ def covariances(kind, heterogeneous, theta, n_group, m, natural):
     jac = np.zeros((n_group, q, m * m))
     hess = np.zeros((n_group, n_hess, n_hess, m * m))
     for g in range(n_group):
-        s, j, h = structure(kind, heterogeneous, theta[g * q : (g + 1) * q], m, natural)
-        sigma[g] = s
-        jac[g] = j
-        hess[g] = h
+        own = theta[g * q : (g + 1) * q]
+        if kind == US:
+            unstructured(own, sigma[g], jac[g])
+        elif kind == CHOLESKY:
+            log_cholesky(own, sigma[g], jac[g], hess[g])
+        else:
+            scaled_correlation(kind, heterogeneous, own, natural, sigma[g], jac[g], hess[g])
     return sigma, jac, hess
 
 
-def inverse_information(information):
+def weigh(
+    z: Floats, off: Ints, seen: NDArray[np.bool_], count: Ints, group: Ints, sigma: Floats, p_all: int
+) -> tuple[Floats, Floats, Floats, float, bool]:  # fmt: skip
+    """Weight the data by the inverse covariance of their pattern.
+
+    Returns the inverses (K, m, m), the weighted buffer, Z'WZ, the sum of log-determinants, and
+    whether every covariance is positive definite.
+    """
+    n_pat, m = seen.shape
+    inverse = np.zeros((n_pat, m, m))
+    weighted = np.empty(z.shape[0])
+    total = np.zeros((p_all, p_all))
+    part = np.zeros((p_all, p_all))
+    own = np.zeros((m, m))
+    logdet = 0.0
+    for k in range(n_pat):
+        # A visit not seen is given variance one and no covariance: it changes nothing.
+        for a in range(m):
+            for b in range(m):
+                own[a, b] = sigma[group[k], a, b] if seen[k, a] and seen[k, b] else 0.0
+            if not seen[k, a]:
+                own[a, a] = 1.0
+        t, ld, ok = inverse_factor(own)
+        if not ok:
+            return inverse, weighted, total, 0.0, False
+        logdet += count[k] * ld
+        np.dot(t, t.T, inverse[k])
+        for a in range(m):
+            if not seen[k, a]:
+                inverse[k, a, a] = 0.0
+        r = off[k + 1] - off[k]
+        lo, hi = (off[k] - off[0]) * m * p_all, (off[k + 1] - off[0]) * m * p_all
+        block, b_block = z[lo:hi], weighted[lo:hi]
+        np.dot(inverse[k], block.reshape(m, r * p_all), b_block.reshape(m, r * p_all))
+        np.dot(block.reshape(m * r, p_all).T, b_block.reshape(m * r, p_all), part)
+        np.add(total, part, total)
+    return inverse, weighted, total, logdet, True
+
+
+def profile(total: Floats, logdet: float, reml: bool) -> tuple[float, Floats, Floats, bool]:
+    """Log-likelihood (no constants), inverse factor of X'WX, coefficients; from Z'WZ."""
+    p = total.shape[0] - 1
+    t, ld, ok = inverse_factor(total[:p])
+    beta = np.zeros(p)
+    if not ok:
+        return -np.inf, t, beta, False
+    value = logdet + total[p, p] + (ld if reml else 0.0)
+    for i in range(p):
+        white = 0.0
+        for j in range(i + 1):
+            white += t[j, i] * total[j, p]
+        value -= white * white
+        for j in range(i + 1):
+            beta[j] += t[j, i] * white
+    return -0.5 * value, t, beta, np.isfinite(value)
+
+
+def moments(
+    weighted: Floats, off: Ints, count: Ints, first: Ints, inverse: Floats, t: Floats, beta: Floats,
+    reml: bool,
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:  # fmt: skip
+    """Sums over patients from which every derivative follows, in coordinates with X'WX = I.
+
+    Per group, whose patterns ``first`` (g+1,) delimits: score (g, m*m, 1); tensors of the observed
+    and expected information (g, m*m, m*m); minus x'WVWx as (g, m*m, p*p), where the pair (a, c) of
+    visits holds the sum with (c, a); x'WVWr as (g, m*m, p). With them the whitened, weighted
+    design as a buffer like ``weighted``, (m, r_k, p) for each pattern.
+    """
+    n_pat, m, _ = inverse.shape
+    p, n_group, n, mm = t.shape[0], first.shape[0] - 1, off[-1] - off[0], m * m
+    to_white = np.zeros((p + 1, p))
+    np.positive(t, to_white[:p])
+    to_resid = np.ones((p + 1, 1))
+    for j in range(p):
+        to_resid[j, 0] = -beta[j]
+    white = np.empty(n * m * p)
+    by_visit = np.empty((m, n, p))
+    resid = np.empty((n, m))
+    half = np.zeros((n_pat, mm))
+    own = np.zeros((n_pat, mm))
+    design = np.zeros((n_pat, mm))
+    for k in range(n_pat):
+        r = off[k + 1] - off[k]
+        lo, hi = off[k] - off[0], off[k + 1] - off[0]
+        b = weighted[lo * m * (p + 1) : hi * m * (p + 1)].reshape(m * r, p + 1)
+        x = white[lo * m * p : hi * m * p].reshape(m * r, p)
+        np.dot(b, to_white, x)
+        u = np.dot(b, to_resid).reshape(m, r)
+        np.positive(u.T, resid[lo:hi])
+        np.dot(u, u.T, own[k].reshape(m, m))
+        np.multiply(inverse[k], 0.5 * count[k], half[k].reshape(m, m))
+        if reml:
+            wide = x.reshape(m, r * p)
+            np.dot(wide, wide.T, design[k].reshape(m, m))
+        for a in range(m):
+            np.positive(x[a * r : (a + 1) * r], by_visit[a, lo:hi])
+    np.add(own, design, own)
+    observed = np.subtract(own, half)
+    expected = np.subtract(half, design)
+    np.subtract(observed, half, own)
+    score = np.zeros((n_group, mm, 1))
+    t_obs = np.zeros((n_group, mm, mm))
+    t_exp = np.zeros((n_group, mm, mm))
+    xx = np.zeros((n_group, mm, p * p))
+    xr = np.zeros((n_group, mm, p))
+    tile = np.zeros((p, p))
+    for g in range(n_group):
+        k0, k1 = first[g], first[g + 1]
+        lo, hi = off[k0] - off[0], off[k1] - off[0]
+        w = inverse[k0:k1].reshape(k1 - k0, mm)
+        np.dot(own[k0:k1].T, np.ones((k1 - k0, 1)), score[g])
+        turn(np.dot(observed[k0:k1].T, w), t_obs[g], m)
+        turn(np.dot(expected[k0:k1].T, w), t_exp[g], m)
+        for a in range(m):
+            one = by_visit[a, lo:hi]
+            np.dot(resid[lo:hi].T, one, xr[g, a * m : (a + 1) * m])
+            for c in range(a, m):
+                np.dot(one.T, by_visit[c, lo:hi], tile)
+                np.multiply(tile, -0.5 if a == c else -1.0, tile)
+                np.add(tile, tile.T, xx[g, a * m + c].reshape(p, p))
+    return score, t_obs, t_exp, xx, xr, white
+
+
+def turn(outer: Floats, out: Floats, m: int) -> None:
+    """Bring sum_k C[d,a] W[b,c], rows (d,a) by columns (b,c), to rows (a,b) by columns (c,d)."""
+    np.positive(outer.reshape(m, m * m * m).T, out.reshape(m * m * m, m))
+
+
+def assemble(
+    jac: Floats, hess: Floats, score: Floats, t_obs: Floats, t_exp: Floats, xx: Floats, xr: Floats,
+    reml: bool,
+) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+    """Score, observed and expected information of the parameters, and the derivatives of X'WX.
+
+    ``jac`` (g, q, m*m), ``hess`` (g, q, q, m*m), empty where the covariance is linear. The last
+    result, (g*q, p*p), is dA/dtheta in coordinates with A = I.
+    """
+    n_group, q, mm = jac.shape
+    size = n_group * q
+    gradient = np.zeros((size, 1))
+    observed = np.zeros((size, size))
+    expected = np.zeros((size, size))
+    slope = np.zeros((size, xx.shape[2]))
+    lean = np.zeros((size, xr.shape[2]))
+    block = np.zeros((q, q))
+    for g in range(n_group):
+        lo, hi = g * q, (g + 1) * q
+        j = jac[g]
+        np.dot(j, score[g], gradient[lo:hi])
+        np.dot(j, xx[g], slope[lo:hi])
+        np.dot(j, xr[g], lean[lo:hi])
+        np.dot(np.dot(j, t_exp[g]), j.T, block)
+        np.positive(block, expected[lo:hi, lo:hi])
+        np.dot(np.dot(j, t_obs[g]), j.T, block)
+        if hess.shape[1] > 0:
+            bend = np.dot(hess[g].reshape(q * q, mm), score[g]).reshape(q, q)
+            np.multiply(bend, -0.5, bend)
+            np.add(block, bend, block)
+        np.positive(block, observed[lo:hi, lo:hi])
+    np.subtract(observed, np.dot(lean, lean.T), observed)
+    if reml:
+        traces = np.dot(slope, slope.T)
+        np.multiply(traces, 0.5, traces)
+        np.subtract(observed, traces, observed)
+        np.add(expected, traces, expected)
+    np.multiply(gradient, 0.5, gradient)
+    return gradient.reshape(size), symmetric(observed), symmetric(expected), slope
+
+
+def symmetric(a: Floats) -> Floats:
+    """The mean of a matrix and its transpose."""
+    both = np.add(a, a.T)
+    np.multiply(both, 0.5, both)
+    return both
+
+
+def solve_positive(matrix: Floats, vector: Floats) -> tuple[Floats, bool]:
+    """Solve a positive definite system; zeros and False where it is not."""
+    t, _, ok = inverse_factor(matrix)
+    result = np.zeros(vector.shape[0])
+    if ok:
+        for i in range(vector.shape[0]):
+            white = 0.0
+            for j in range(i + 1):
+                white += t[j, i] * vector[j]
+            for j in range(i + 1):
+                result[j] += t[j, i] * white
+    return result, ok
+
+
+def ascent(gradient: Floats, observed: Floats, expected: Floats) -> tuple[Floats, bool, bool]:
+    """Newton's step where the observed information allows it, else one from a mean or the expected.
+
+    Returns the step, whether it is Newton's own, and whether there is one.
+    """
+    step, ok = solve_positive(observed, gradient)
+    newton = ok
+    mean = np.add(observed, expected)
+    np.multiply(mean, 0.5, mean)
+    for attempt in range(2):
+        if not ok:
+            step, ok = solve_positive(mean if attempt == 0 else expected, gradient)
+    return step, newton, ok
+
+
+def inverse_information(information: Floats) -> tuple[Floats, bool]:
     """Covariance of the parameters, or zeros and False where the information is not positive."""
-    n = information.shape[0]
-    scale = np.ones(n)
-    for i in range(n):
-        if not (information[i, i] > 0.0):
-            return np.zeros((n, n)), False
-        scale[i] = 1.0 / np.sqrt(information[i, i])
-    outer = scale.reshape(n, 1) * scale.reshape(1, n)
-    t, _, ok = inverse_factor(information * outer)
-    return np.dot(t, t.T) * outer, ok
+    t, _, ok = inverse_factor(information)
+    return np.dot(t, t.T), ok
 
 
-def small_sample(white, off, group, inverse, jac, hess, slope, spread, linear):
+def small_sample(
+    white: Floats, off: Ints, first: Ints, inverse: Floats, jac: Floats, hess: Floats, slope: Floats,
+    spread: Floats, p: int, linear: bool,
+) -> Floats:  # fmt: skip
     """Sum of Kenward and Roger's Q, P and R terms over the covariance ``spread`` of the parameters.
 
     Gives the (p, p) matrix whose double, in coordinates with X'WX = I, is added to the covariance
     of the coefficients; ``linear`` leaves out R, the second derivatives.
     """
     n_pat, m, _ = inverse.shape
-    n_group, q, _ = jac.shape
-    p = white.shape[1] // m
-    between = np.zeros((n_group, m * m, m * m))
-    bend = np.zeros((n_group, m * m))
-    for g in range(n_group):
-        w = np.ascontiguousarray(spread[g * q : (g + 1) * q, g * q : (g + 1) * q])
-        pairs = np.dot(np.dot(jac[g].T, w), jac[g]).reshape(m, m, m, m)
-        # Rows (a,b), columns (c,d) become rows (b,c), columns (a,d), to meet the inverse at (b,c).
-        between[g] = np.ascontiguousarray(pairs.transpose(1, 2, 0, 3)).reshape(m * m, m * m)
-        if hess.shape[1] > 0 and not linear:
-            bend[g] = np.dot(w.reshape(q * q), hess[g].reshape(q * q, m * m))
-    result = np.zeros((p, p))
-    for k in range(n_pat):
-        flat = np.dot(inverse[k].reshape(m * m), between[group[k]]) - 0.25 * bend[group[k]]
-        middle = flat.reshape(m, m)
-        r = off[k + 1] - off[k]
-        part = white[off[k] : off[k + 1]].reshape(r, m, p)
-        x = np.ascontiguousarray(part.transpose(1, 0, 2)).reshape(m, r * p)
-        result += np.dot(x.reshape(m * r, p).T, np.dot(middle, x).reshape(m * r, p))
+    n_group, q, mm = jac.shape
     size = n_group * q
+    middle = np.zeros((n_pat, mm))
+    between = np.zeros((mm, mm))
+    own = np.zeros((q, q))
+    for g in range(n_group):
+        k0, k1 = first[g], first[g + 1]
+        np.positive(spread[g * q : (g + 1) * q, g * q : (g + 1) * q], own)
+        # Rows (a,b), columns (c,d) become rows (b,c), columns (d,a), to meet the inverse at (b,c).
+        turn(np.dot(np.dot(jac[g].T, own), jac[g]), between, m)
+        np.dot(inverse[k0:k1].reshape(k1 - k0, mm), between, middle[k0:k1])
+        if hess.shape[1] > 0 and not linear:
+            bend = np.dot(own.reshape(1, q * q), hess[g].reshape(q * q, mm))
+            np.multiply(bend, 0.25, bend)
+            np.subtract(middle[k0:k1], bend, middle[k0:k1])
+    part = np.zeros((p, p))
     mixed = np.dot(spread, slope).reshape(size * p, p)
-    result -= np.dot(slope.reshape(size * p, p).T, mixed)
-    return 0.5 * (result + result.T)
+    result = np.zeros((p, p))
+    np.dot(slope.reshape(size * p, p).T, mixed, part)
+    np.subtract(result, part, result)
+    for k in range(n_pat):
+        r = off[k + 1] - off[k]
+        x = white[(off[k] - off[0]) * m * p : (off[k + 1] - off[0]) * m * p]
+        bent = np.dot(middle[k].reshape(m, m), x.reshape(m, r * p)).reshape(m * r, p)
+        np.dot(x.reshape(m * r, p).T, bent, part)
+        np.add(result, part, result)
+    return symmetric(result)
 
 
-def degrees_of_freedom(rows, slope, spread):
+def degrees_of_freedom(rows: Floats, slope: Floats, spread: Floats) -> Floats:
     """Satterthwaite's degrees of freedom 2 v^2 / (d' spread d) of each row, with v its variance.
 
     ``rows`` (c, p) in coordinates with X'WX = I, so v is the squared length and d its derivative.
     """
-    size, p = slope.shape[0], rows.shape[1]
-    result = np.zeros(rows.shape[0])
-    change = np.zeros(size)
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        v = np.dot(row, row)
-        for j in range(size):
-            change[j] = np.dot(row, np.dot(slope[j].reshape(p, p), row))
-        result[i] = 2.0 * v * v / np.dot(change, np.dot(spread, change))
+    n, p = rows.shape
+    square = np.zeros((p * p, n))
+    result = np.zeros(n)
+    for i in range(n):
+        for j in range(p):
+            result[i] += rows[i, j] * rows[i, j]
+            for k in range(p):
+                square[j * p + k, i] = rows[i, j] * rows[i, k]
+    change = np.dot(slope, square)
+    spreading = np.dot(spread, change)
+    for i in range(n):
+        total = 0.0
+        for j in range(slope.shape[0]):
+            total += change[j, i] * spreading[j, i]
+        result[i] = 2.0 * result[i] * result[i] / total
     return result
 
 
-def to_log_cholesky(sigma):
+def to_log_cholesky(sigma: Floats) -> Floats:
     """Parameters of :func:`log_cholesky` of a positive definite matrix."""
     m = sigma.shape[0]
     theta = np.zeros(m * (m + 1) // 2)
     low = np.zeros((m, m))
     i = m
     for a in range(m):
-        for b in range(a):
-            low[a, b] = (sigma[a, b] - np.dot(low[a, :b], low[b, :b])) / low[b, b]
-        low[a, a] = np.sqrt(sigma[a, a] - np.dot(low[a, :a], low[a, :a]))
+        for b in range(a + 1):
+            rest = sigma[a, b]
+            for c in range(b):
+                rest -= low[a, c] * low[b, c]
+            low[a, b] = rest / low[b, b] if b < a else np.sqrt(rest)
         theta[a] = np.log(low[a, a])
         for b in range(a):
             theta[i] = low[a, b] / low[a, a]
@@ -497,11 +547,48 @@ def to_log_cholesky(sigma):
     return theta
 
 
+def groups(group: Ints, n_group: int) -> Ints:
+    """First pattern of each group, and one past the last (g+1,); patterns come group by group."""
+    first = np.zeros(n_group + 1, dtype=np.int64)
+    for k in range(group.shape[0]):
+        first[group[k] + 1] = k + 1
+    for g in range(n_group):  # a group without patients
+        first[g + 1] = max(first[g], first[g + 1])
+    return first
+
+
+def towards_diagonal(theta: Floats, n_group: int, m: int) -> None:
+    """Halve the covariances of an unstructured start that is not positive definite."""
+    i = 0
+    for _ in range(n_group):
+        for a in range(m):
+            for b in range(a, m):
+                if b > a:
+                    theta[i] *= 0.5
+                i += 1
+
+
+def scaled_back(step: Floats, longest: float) -> float:
+    """Shorten a step whose largest element exceeds ``longest``; gives the factor."""
+    largest = 0.0
+    for i in range(step.shape[0]):
+        largest = max(largest, abs(step[i]))
+    if largest <= longest:
+        return 1.0
+    factor = longest / largest
+    for i in range(step.shape[0]):
+        step[i] *= factor
+    return factor
+
+
 def solve(
-    z, off, seen, count, group, first_pattern, n_group, p, kind, heterogeneous, final_kind,
-    natural, reml, linear, use_expected, max_steps, rows, theta, value, gain, steps, status,
-    beta, factor, sigma, observed, expected, slope, adjustment, spread, df_observed, df_expected,
-):  # fmt: skip
+    z: Floats, off: Ints, seen: NDArray[np.bool_], count: Ints, group: Ints, first_pattern: Ints,
+    n_group: int, p: int, kind: int, heterogeneous: bool, final_kind: int, natural: bool, reml: bool,
+    linear: bool, use_expected: bool, max_steps: int, rows: Floats, theta: Floats, value: Floats,
+    gain: Floats, steps: Ints, status: Ints, beta: Floats, factor: Floats, sigma: Floats,
+    observed: Floats, expected: Floats, slope: Floats, adjustment: Floats, spread: Floats,
+    df_observed: Floats, df_expected: Floats,
+) -> None:  # fmt: skip
     """Fit each of S data sets from its start in ``theta`` (S, q), which is overwritten, as is the rest.
 
     ``first_pattern`` (S+1,) delimits the patterns of each data set. At the maximum the
@@ -512,60 +599,50 @@ def solve(
     coefficients, t with t t' = inverse(X'WX), covariance of each group, both informations,
     dA/dtheta with A = I, the Kenward-Roger sum, covariance of the parameters, degrees of freedom.
     """
-    m = seen.shape[1]
+    m, n_theta = seen.shape[1], theta.shape[1]
+    q = n_theta // n_group
+    trial, step = np.zeros(n_theta), np.zeros(n_theta)
     for s in range(theta.shape[0]):
         k0, k1 = first_pattern[s], first_pattern[s + 1]
-        begin = off[k0]
-        one_off = off[k0 : k1 + 1] - begin
-        one_z = z[begin * m * (p + 1) : off[k1] * m * (p + 1)]
-        one_seen, one_count, one_group = seen[k0:k1], count[k0:k1], group[k0:k1]
+        one_off, one_count, one_group = off[k0 : k1 + 1], count[k0:k1], group[k0:k1]
+        one_z = z[off[k0] * m * (p + 1) : off[k1] * m * (p + 1)]
+        first = groups(one_group, n_group)
         current = theta[s].copy()
-        step = np.zeros(current.shape[0])
+        step.fill(0.0)
         best, expected_gain, last, share = -np.inf, 0.0, np.inf, 1.0
         used, state, final, this_kind = 0, NO_START, False, kind
         while True:
-            trial = current + share * step
+            for i in range(n_theta):
+                trial[i] = current[i] + share * step[i]
             cov, jac, hess = covariances(
                 this_kind, heterogeneous, trial, n_group, m, natural and final
             )
             inverse, weighted, total, logdet, ok = weigh(
-                one_z, one_off, one_seen, one_count, one_group, cov, p + 1
+                one_z, one_off, seen[k0:k1], one_count, one_group, cov, p + 1
             )
-            now, t, b = -np.inf, np.zeros((p, p)), np.zeros(p)
-            if ok:
-                now, t, b, ok = profile(total, logdet, reml)
+            now, t, b, ok_design = profile(total, logdet, reml)
             slack = 1e-11 * (1.0 + abs(best))
-            if not ok or (not final and now < best + 1e-4 * share * expected_gain - slack):
+            too_low = not final and now < best + 1e-4 * share * expected_gain - slack
+            if not ok or not ok_design or too_low:
                 share *= 0.5
                 if best == -np.inf and kind == US and share > 1e-9:
-                    current = towards_diagonal(current, n_group, m)
+                    towards_diagonal(current, n_group, m)
                 elif best == -np.inf or final or share < 1e-9:
                     state = NO_START if best == -np.inf else NO_ASCENT
                     break
                 continue
-            current, best, share = trial, now, 1.0
+            best, share = now, 1.0
+            np.positive(trial, current)
             score, t_obs, t_exp, xx, xr, white = moments(
-                weighted, one_off, one_count, one_group, n_group, inverse, t, b, reml
+                weighted, one_off, one_count, first, inverse, t, b, reml
             )
             gradient, obs, exp, bent = assemble(jac, hess, score, t_obs, t_exp, xx, xr, reml)
             if final:
-                inv_obs, ok = inverse_information(obs)
-                inv_exp, ok_exp = inverse_information(exp)
-                if not (ok and ok_exp):
-                    state = NO_ASCENT
-                    break
-                mine = inv_exp if use_expected else inv_obs
-                own = np.dot(rows[s], t)
-                df_observed[s] = degrees_of_freedom(own, bent, inv_obs)
-                df_expected[s] = degrees_of_freedom(own, bent, inv_exp)
-                adjustment[s] = small_sample(
-                    white, one_off, one_group, inverse, jac, hess, bent, mine, linear
-                )
-                value[s], beta[s], factor[s], sigma[s] = now, b, t, cov
-                observed[s], expected[s], slope[s], spread[s] = obs, exp, bent, mine
                 break
             step, newton, ok = ascent(gradient, obs, exp)
-            expected_gain = np.dot(gradient, step)
+            expected_gain = 0.0
+            for i in range(n_theta):
+                expected_gain += gradient[i] * step[i]
             if not ok or not np.isfinite(expected_gain):
                 state = NO_ASCENT
                 break
@@ -573,37 +650,40 @@ def solve(
             small = expected_gain < 1e-11
             if newton and (expected_gain < 1e-17 or (small and expected_gain > 0.1 * last)):
                 state, last, final = CONVERGED, expected_gain, True
-                theta[s] = current
+                np.positive(current, theta[s])
                 if final_kind != kind:
-                    q = current.shape[0] // n_group
                     for g in range(n_group):
-                        current[g * q : (g + 1) * q] = to_log_cholesky(cov[g])
+                        np.positive(to_log_cholesky(cov[g]), current[g * q : (g + 1) * q])
                     this_kind = final_kind
-                step = np.zeros(current.shape[0])
+                step.fill(0.0)
                 continue
             if used == max_steps:
                 state = TOO_MANY_STEPS
                 break
             if kind != US:
-                longest = np.max(np.abs(step))
-                if longest > 1.5:
-                    step = step * (1.5 / longest)
-                    expected_gain = expected_gain * (1.5 / longest)
+                expected_gain *= scaled_back(step, 1.5)
             last = expected_gain
             used += 1
-        if state != CONVERGED:
-            theta[s] = current
-            value[s] = best
-        gain[s], steps[s], status[s] = last, used, state
-
-
-def towards_diagonal(theta, n_group, m):
-    """Halve the covariances of an unstructured start that is not positive definite."""
-    result = 0.5 * theta
-    q = theta.shape[0] // n_group
-    for g in range(n_group):
-        i = g * q
-        for a in range(m):
-            result[i] = theta[i]
-            i += m - a
-    return result
+        if state == CONVERGED:
+            inv_obs, ok = inverse_information(obs)
+            inv_exp, ok_exp = inverse_information(exp)
+            mine = inv_exp if use_expected else inv_obs
+            own = np.dot(rows[s], t)
+            np.positive(degrees_of_freedom(own, bent, inv_obs), df_observed[s])
+            np.positive(degrees_of_freedom(own, bent, inv_exp), df_expected[s])
+            np.positive(
+                small_sample(white, one_off, first, inverse, jac, hess, bent, mine, p, linear),
+                adjustment[s],
+            )
+            np.positive(b, beta[s])
+            np.positive(t, factor[s])
+            np.positive(cov, sigma[s])
+            np.positive(obs, observed[s])
+            np.positive(exp, expected[s])
+            np.positive(bent, slope[s])
+            np.positive(mine, spread[s])
+            if not (ok and ok_exp):
+                state = NO_ASCENT
+        else:
+            np.positive(current, theta[s])
+        value[s], gain[s], steps[s], status[s] = best, last, used, state
