@@ -529,28 +529,38 @@ def draw(
             "patterns": "patterns of missing visits (2,000 patients, 8 visits)",
         }
         for ax, (name, (sizes, times)) in zip(axes, curves.items(), strict=True):
-            ax.loglog(
-                sizes, times, "-o", color="#0072B2", markersize=4, label="onearm, Kenward-Roger"
-            )
+            ax.loglog(sizes, times, "-o", color="#0072B2", markersize=4)
             ax.set_xlabel(labels[name])
             ax.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
-        axes[1].set_xticks([3, 4, 6, 8, 12], ["3", "4", "6", "8", "12"])
+            ax.xaxis.set_major_formatter("{x:,.0f}")
+        axes[1].set_xticks([3, 4, 6, 8, 12])
         axes[1].minorticks_off()
+        axes[0].yaxis.set_major_formatter("{x:,.0f}")
+        axes[0].set_ylim(bottom=1)
+        axes[0].set_ylabel("CPU time, milliseconds")
+        axes[0].text(1_500, 2.6, "onearm, Kenward-Roger", color="#0072B2")
         marks = (
-            ("gls", "s", "#D55E00", "nlme::gls"),
-            ("intercept", "^", "#555555", "MixedLM, random intercept"),
+            ("gls", "s", "#D55E00", "nlme::gls", (-3, 6), "right"),
+            ("intercept", "^", "#555555", "MixedLM,\nrandom intercept", (8, -14), "left"),
         )
-        for name, mark, colour, label in marks:
+        for name, mark, colour, label, shift, side in marks:
             points = [
                 (n, peers[name][0])
                 for (n, m), (_, peers) in rows.items()
                 if m == 4 and name in peers
             ]
             if points:
-                axes[0].loglog(*zip(*points, strict=True), "--", marker=mark, color=colour, markersize=4,
-                               linewidth=0.8, label=label)  # fmt: skip
-        axes[0].set_ylabel("CPU time, milliseconds")
-        axes[0].legend(frameon=False, loc="upper left", fontsize=8)
+                axes[0].loglog(
+                    *zip(*points, strict=True),
+                    "--",
+                    marker=mark,
+                    color=colour,
+                    markersize=4,
+                    lw=0.8,
+                )
+                axes[0].annotate(
+                    label, points[-1], shift, textcoords="offset points", color=colour, ha=side
+                )
         figure.savefig(path, metadata={"Date": None})
 
 
