@@ -12,8 +12,8 @@ from onearm.stats.repeated_measures import kernels
 def compiled() -> Any:
     """Give :func:`.kernels.solve` compiled, or as it stands where numba cannot be imported.
 
-    The first call on a machine compiles it and keeps it on disk. As in NumPy, a division by zero
-    gives an infinity.
+    The first call on a machine compiles it and keeps it on disk, where a folder can be written.
+    As in NumPy, a division by zero gives an infinity.
     """
     import inspect
 
@@ -25,4 +25,8 @@ def compiled() -> Any:
     for _, function in inspect.getmembers(kernels, inspect.isfunction):
         if function.__module__ == kernels.__name__:
             register_jitable(error_model="numpy")(function)
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(kernels.solve)
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(kernels.solve)
+    except RuntimeError:  # no folder to keep it in can be written
+        return numba.njit(**options)(kernels.solve)
