@@ -25,7 +25,7 @@ def compiled() -> Any:
     for _, function in inspect.getmembers(kernels, inspect.isfunction):
         if function.__module__ == kernels.__name__:
             register_jitable(error_model="numpy")(function)
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(kernels.solve)
     except RuntimeError:  # no folder to keep it in can be written
