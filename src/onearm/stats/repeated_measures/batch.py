@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from onearm.stats.repeated_measures import inference, kernels
 from onearm.stats.repeated_measures.compiled import compiled as compiled_kernel
 from onearm.stats.repeated_measures.patterns import ALIASED
-from onearm.stats.repeated_measures.solution import LARGEST_GRID, MAX_STEPS
+from onearm.stats.repeated_measures.solution import (
+    COLLAPSED,
+    LARGEST_GRID,
+    MAX_STEPS,
+    smallest_eigenvalues,
+)
 from onearm.stats.repeated_measures.structures import Structure, find_structure, starts
 
 Floats = NDArray[np.float64]
@@ -313,7 +318,7 @@ def _better(best: _Filled, new: _Filled, which: Ints) -> None:
         getattr(best, name)[which[take]] = getattr(new, name)[take]
 
 
-def _subset(stack: _Stack, y: Floats, x: Floats, which: Ints) -> _Stack:
+def _subset(y: Floats, x: Floats, which: Ints) -> _Stack:
     return _stack(y[which], x[which] if len(x) > 1 else x)
 
 
@@ -329,13 +334,14 @@ def _fit_stack(
     for number in range(len(others)):
         which = np.flatnonzero(stack.usable & (several | (best.status != kernels.CONVERGED)))
         if len(which):
-            part = _subset(stack, y, x, which)
+            part = _subset(y, x, which)
             start = starts(structure, part.moments)[number + 1]
             _better(best, _run(part, structure.kind, structure, start, *options), which)
     if structure.kind == kernels.US:
         which = np.flatnonzero(stack.usable & (best.status != kernels.CONVERGED))
+        which = which[smallest_eigenvalues(best.theta[which]) >= COLLAPSED]
         if len(which):
-            part = _subset(stack, y, x, which)
+            part = _subset(y, x, which)
             _better(best, _from_log_cholesky(part, structure, options), which)
     return _result(stack, best, rows, reml, method, information)
 

@@ -214,7 +214,9 @@ def climb(
         return theta, -np.inf, np.inf, 0, kernels.NO_START
     last = np.inf
     for used in range(max_steps + 1):
-        step, newton, ok = kernels.ascent(point.gradient, point.observed, point.expected)
+        step, newton, ok = kernels.ascent(
+            point.gradient, point.observed, point.expected, last > 1.0
+        )
         gain = float(point.gradient @ step)
         if not ok or not np.isfinite(gain):
             return theta, point.value, last, used, kernels.NO_ASCENT

@@ -445,13 +445,17 @@ def solve_positive(matrix: Floats, vector: Floats) -> tuple[Floats, bool]:
     return result, ok
 
 
-def ascent(gradient: Floats, observed: Floats, expected: Floats) -> tuple[Floats, bool, bool]:
+def ascent(
+    gradient: Floats, observed: Floats, expected: Floats, far: bool
+) -> tuple[Floats, bool, bool]:
     """Newton's step where the observed information allows it, else one from a mean or the expected.
 
-    Returns the step, whether it is Newton's own, and whether there is one.
+    ``far`` from the maximum the expected information comes first: it is always positive definite,
+    and with complete data it leads there in one step. Returns the step, whether it is Newton's
+    own, and whether there is one.
     """
-    step, ok = solve_positive(observed, gradient)
-    newton = ok
+    step, ok = solve_positive(expected if far else observed, gradient)
+    newton = ok and not far
     mean = np.add(observed, expected)
     np.multiply(mean, 0.5, mean)
     for attempt in range(2):
@@ -639,7 +643,7 @@ def solve(
             gradient, obs, exp, bent = assemble(jac, hess, score, t_obs, t_exp, xx, xr, reml)
             if final:
                 break
-            step, newton, ok = ascent(gradient, obs, exp)
+            step, newton, ok = ascent(gradient, obs, exp, last > 1.0)
             expected_gain = 0.0
             for i in range(n_theta):
                 expected_gain += gradient[i] * step[i]
@@ -650,6 +654,8 @@ def solve(
             small = expected_gain < 1e-11
             if newton and (expected_gain < 1e-17 or (small and expected_gain > 0.1 * last)):
                 state, last, final = CONVERGED, expected_gain, True
+                for i in range(n_theta):
+                    current[i] += step[i]
                 np.positive(current, theta[s])
                 if final_kind != kind:
                     for g in range(n_group):

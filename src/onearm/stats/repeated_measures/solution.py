@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 
 MAX_STEPS = 100
 LARGEST_GRID = 24  # visits; beyond it the sums over pairs of visits would grow with visits^4
-NEARLY_SINGULAR = 1e-4
+NEARLY_SINGULAR = 1e-4  # smallest eigenvalue of a correlation, to be told
+COLLAPSED = 1e-6  # the same, where a search is given up
 NO_DECAY = 1e-6  # a spatial correlation below this, or as near to one, lies on the boundary
 
 
@@ -176,7 +177,7 @@ def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) 
     failures = []
     for start in starts(structure, moments):
         raw = _Raw(data, structure, wanted, structure.kind, start.ravel(), engine)
-        if raw.status != kernels.CONVERGED and structure.kind == kernels.US:
+        if raw.status != kernels.CONVERGED and structure.kind == kernels.US and not raw.collapsed():
             raw = _from_log_cholesky(data, structure, wanted, moments, engine, raw)
         if raw.status != kernels.CONVERGED:
             failures.append(raw)
@@ -223,6 +224,12 @@ class _Raw:
             self.slope, self.adjustment, self.spread, self.df_observed, self.df_expected,
         )  # fmt: skip
         self.value, self.status = float(self.values[0]), int(self.statuses[0])
+
+    def collapsed(self) -> bool:
+        """Whether an unstructured fit ended at a singular covariance: there is nothing to try again."""
+        return bool(
+            smallest_eigenvalues(self.theta.reshape(self.data.n_group, -1)).min() < COLLAPSED
+        )
 
     def solution(self) -> Solution:
         return to_solution(
@@ -418,7 +425,7 @@ def _without_maximum(data: Prepared, structure: Structure, failures: list[_Raw])
         fewer = "fewer visits or covariates"
     near = ""
     if failures and structure.kind == kernels.US:
-        smallest = _smallest_eigenvalue(failures[-1].theta[0], data.n_group, m)
+        smallest = smallest_eigenvalues(failures[-1].theta.reshape(data.n_group, -1)).min()
         if smallest < NEARLY_SINGULAR:
             near = (
                 ": the likelihood rises towards a singular covariance, in which some visits are exact sums of "
@@ -431,11 +438,13 @@ def _without_maximum(data: Prepared, structure: Structure, failures: list[_Raw])
     )
 
 
-def _smallest_eigenvalue(theta: Floats, n_group: int, m: int) -> float:
-    """Smallest eigenvalue of the correlation of any group, from unstructured parameters."""
-    smallest = np.inf
-    for part in np.split(theta, n_group):
-        sigma, *_ = kernels.unstructured(part, m)
-        sd = np.sqrt(np.maximum(np.diag(sigma), 1e-300))
-        smallest = min(smallest, float(np.linalg.eigvalsh(sigma / np.outer(sd, sd))[0]))
-    return max(smallest, 0.0)
+def smallest_eigenvalues(theta: Floats) -> Floats:
+    """Smallest eigenvalue of each correlation (k,), from unstructured parameters (k, q); 0 at the least."""
+    m = int(np.sqrt(2 * theta.shape[1]))
+    sigma = np.zeros((len(theta), m, m))
+    rows, columns = np.triu_indices(m)
+    sigma[:, rows, columns] = theta
+    sigma[:, columns, rows] = theta
+    sd = np.sqrt(np.maximum(np.diagonal(sigma, axis1=1, axis2=2), 1e-300))
+    correlation = np.nan_to_num(sigma / (sd[:, :, None] * sd[:, None, :]))
+    return np.maximum(np.linalg.eigvalsh(correlation)[:, 0], 0.0)
