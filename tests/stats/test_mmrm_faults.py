@@ -353,3 +353,37 @@ def test_complete_data_are_fitted_without_a_word() -> None:
         warnings.simplefilter("error")
         fit = mmrm_fit(data["y"], data["X"], data["subject"], data["visit"])
     assert fit.notes == ()
+
+
+def test_a_time_that_is_infinite_is_refused() -> None:
+    data = _trial()
+    data["visit"] = data["visit"].astype(float)
+    data["visit"][0] = math.inf
+    with pytest.raises(ValueError, match=r"inf|finite") as refused:
+        _fit(data, covariance="sp_exp")
+    assert not isinstance(refused.value, FitError)
+
+
+def test_visit_levels_name_each_visit_once() -> None:
+    with pytest.raises(ValueError, match="visit_levels"):
+        _fit(_trial(), visit_levels=[0, 1, 2, 3, 3])
+
+
+def test_a_contrast_of_zeros_is_refused() -> None:
+    fit = _fit(_trial(), covariance="cs")
+    with pytest.raises(ValueError, match="zero"):
+        fit.contrast(np.zeros(5))
+    with pytest.raises(ValueError, match="zero"):
+        fit.contrast(np.zeros((2, 5)))
+
+
+def test_a_covariance_that_is_no_name_is_refused_in_words() -> None:
+    with pytest.raises((TypeError, ValueError), match="covariance"):
+        _fit(_trial(), covariance=3)
+
+
+def test_a_response_that_is_text_is_refused_in_words() -> None:
+    data = _trial()
+    data["y"] = np.array(["a"] * 48)
+    with pytest.raises((TypeError, ValueError), match=r"\by\b.*number"):
+        _fit(data, covariance="cs")

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from scipy import stats as distributions
 
+from onearm.stats import paired_t
 from onearm.stats.repeated_measures import MMRM, MMRMWarning, mmrm_fit
 
 STRUCTURES = ("us", "cs", "csh", "ar1", "ar1h", "toep", "toeph", "ad", "adh", "sp_exp", "sp_gau")
@@ -556,3 +557,22 @@ def test_spatial_exponential_at_even_times_is_the_autoregression() -> None:
     assert spatial.loglik == pytest.approx(ar1.loglik, abs=1e-10)
     assert spatial.coef == pytest.approx(ar1.coef, rel=1e-8)
     assert spatial.df_expected == pytest.approx(ar1.df_expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("df", ["kenward-roger", "kenward-roger-linear", "satterthwaite"])
+def test_nine_complete_pairs_are_the_paired_t_to_rounding(df: str) -> None:
+    before = np.random.default_rng(9).normal(50, 8, 9).round(1)
+    after = (0.8 * before + np.random.default_rng(10).normal(0, 9, 9)).round(1)
+    t = paired_t(after - before)
+    fit = mmrm_fit(
+        np.column_stack([before, after]).ravel(),
+        np.column_stack([np.ones(18), np.tile([0.0, 1.0], 9)]),
+        np.repeat(np.arange(9), 2),
+        np.tile([0, 1], 9),
+        df=df,
+    )
+    assert fit.coef[1] == pytest.approx(t.estimate, rel=1e-12)
+    assert fit.se[1] == pytest.approx(t.sd / 3, rel=1e-12)
+    assert fit.df[1] == pytest.approx(8, rel=1e-9)
+    row = fit.contrast([0.0, 1.0])
+    assert [row.p, row.lower, row.upper] == pytest.approx([t.pvalue, t.lower, t.upper], rel=1e-10)

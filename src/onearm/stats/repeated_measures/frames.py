@@ -101,6 +101,9 @@ def pandas_column(series: Any, name: str) -> Column:
         return truth(values) if dtype.kind == "b" else Column(values=values)
     if len(series) <= FEW_ROWS:
         return labelled(series.array.to_numpy().tolist(), name)
+    if getattr(dtype, "storage", "") == "pyarrow":
+        codes, labels = arrow_codes(series.array.__arrow_array__())
+        return typed(codes, labels, name)
     starts = run_starts(series)
     codes, labels = (series if starts is None else series.iloc[starts]).factorize()
     if starts is not None:

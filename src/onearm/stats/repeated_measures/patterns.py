@@ -22,6 +22,9 @@ Ints = NDArray[np.int64]
 # A column whose part outside the columns before it is smaller than this share of it is a copy of them.
 ALIASED = 1e-9
 
+# Patients to save x (visits x columns)^2, below which the saving costs more than it brings.
+WORTH_SQUEEZING = 20_000
+
 
 @dataclass(frozen=True)
 class Patterns:
@@ -108,22 +111,23 @@ def _random(size: int) -> Floats:
 def _pseudo_patients(z: Floats) -> Floats:
     """Fewest rows (r, m_k, P) with the cross-products of ``z`` (n_k, m_k, P)."""
     n, m, p_all = z.shape
-    if n <= 4 * (m + 3):  # too few to be worth it
+    if (n - m - 3) * (m * p_all) ** 2 < WORTH_SQUEEZING:
         return z
     wide = z.reshape(n, m * p_all)
     marks = _random(1 << n.bit_length())[:n] @ wide
     # Columns that are equal have nearly equal marks; equality itself is then checked.
-    rounded = np.round(marks, 9 - int(np.log10(np.abs(marks).max() + 1.0)))
-    _, first, which = np.unique(rounded, return_index=True, return_inverse=True)
-    if len(first) >= n:
+    digits = 9 - int(np.log10(np.abs(marks).max() + 1.0))
+    place: dict[float, int] = {}
+    which = [place.setdefault(mark, len(place)) for mark in marks.round(digits).tolist()]
+    if len(place) >= n:
         return z
-    distinct = np.take(wide, first, axis=1)
-    if not np.array_equal(np.take(distinct, which, axis=1), wide):
-        distinct, which = wide, np.arange(m * p_all)
+    distinct = wide.take([which.index(k) for k in range(len(place))], axis=1)
+    if not np.array_equal(distinct.take(which, axis=1), wide):
+        distinct, which = wide, list(range(m * p_all))
         if m * p_all >= n:
             return z
-    factor = np.linalg.qr(distinct, mode="r")
-    return np.take(factor, which, axis=1).reshape(-1, m, p_all)
+    factor = np.asarray(np.linalg.qr(distinct, mode="r"))
+    return factor.take(which, axis=1).reshape(-1, m, p_all)
 
 
 def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed:
@@ -138,7 +142,7 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
     z = np.empty((n, p + 1))
     z[:, :p] = x
     z[:, p] = y
-    parts = [_pseudo_patients(z[rows]) for rows in patterns.rows]
+    parts = [_pseudo_patients(z.take(rows, axis=0)) for rows in patterns.rows]
     sizes = [len(part) for part in parts]
     stacked = np.concatenate([part.reshape(-1, p + 1) for part in parts])
     kept, dropped, q, basis = _independent(np.ascontiguousarray(stacked[:, :-1]))
