@@ -12,7 +12,7 @@
 #     group is the product of those of the groups, so each group is fitted by itself.
 #   lmer: a random intercept is cs with a positive correlation; pbkrtest's Kenward-Roger with the
 #     expected information, lmerTest's Satterthwaite.
-#   mmrm: written only where R's package mmrm can be loaded; it could not be where this was last run.
+#   R's mmrm itself: its answers on other data are read from beside the repository (test_mmrm_shared.py).
 # gls stops when a step changes little, so its log-likelihood may lie some 1e-8 below the optimum.
 suppressPackageStartupMessages({library(nlme); library(lme4); library(lmerTest); library(pbkrtest)})
 cat("# Made by tests/reference/stats_mmrm.R; do not edit.\n")
@@ -123,16 +123,4 @@ for (set in names(sets)) {
 d <- sets$forty
 for (s in c("us", "cs", "ar1h", "toep")) for (g in levels(d$group)) {
   write_gls(paste0("forty_", g), s, y ~ base + v, droplevels(d[d$group == g, ]))
-}
-
-if (requireNamespace("mmrm", quietly = TRUE)) {  # not run where this file was last made
-  for (set in setdiff(names(sets), "uneven")) for (s in c("us", "cs", "csh", "ar1", "ar1h", "toep", "toeph", "ad", "adh")) {
-    model <- update(models[[set]], as.formula(paste0(". ~ . + ", s, "(v | id)")))
-    fit <- tryCatch(mmrm::mmrm(model, sets[[set]], method = "Kenward-Roger", vcov = "Kenward-Roger-Linear"),
-                    error = function(e) NULL)
-    if (is.null(fit)) next
-    table <- summary(fit)$coefficients; name <- paste(set, s, "mmrm", "plain", sep = ":")
-    say(name, "loglik", as.numeric(logLik(fit))); say(name, "coef", table[, "Estimate"])
-    say(name, "se_kr_linear", table[, "Std. Error"]); say(name, "df", table[, "df"])
-  }
 }

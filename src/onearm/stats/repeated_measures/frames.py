@@ -157,7 +157,8 @@ def arrow_codes(chunked: Any) -> tuple[Codes, list[Any]]:
     if hasattr(array, "combine_chunks"):  # no rows, or several chunks that stay apart
         array = array.chunk(0) if array.num_chunks else array
     encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    indices = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
+    codes = indices.to_numpy(zero_copy_only=False)
     return codes.astype(np.int64), encoded.dictionary.to_pylist()
 
 

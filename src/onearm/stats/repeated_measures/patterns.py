@@ -52,8 +52,8 @@ class Squeezed:
         First pseudo-patient of each pattern (K+1,); visits seen (K, m); patients; group.
     kept, dropped
         Columns of the design that are independent, and those that the ones before them determine.
-    basis
-        (p, p) upper triangular: design = orthonormal x basis.
+    basis, inverse_basis
+        (p, p) upper triangular: design = orthonormal x basis; and its inverse.
     offset, scale
         Coefficients of the response's least-squares fit in the orthonormal basis, and the scale by
         which its residual was divided.
@@ -67,6 +67,7 @@ class Squeezed:
     kept: Ints
     dropped: Ints
     basis: Floats
+    inverse_basis: Floats
     offset: Floats
     scale: float
 
@@ -177,6 +178,7 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
         kept=kept,
         dropped=dropped,
         basis=basis,
+        inverse_basis=np.asarray(np.linalg.inv(basis)),
         offset=offset + again,
         scale=scale,
     )

@@ -21,6 +21,9 @@ MAX_STEPS = 100
 LARGEST_GRID = 24  # visits; beyond it the sums over pairs of visits would grow with visits^4
 NEARLY_SINGULAR = 1e-4  # smallest eigenvalue of a correlation, to be told
 COLLAPSED = 1e-6  # the same, where a search is given up
+EXACTLY = (
+    1e-16  # a mean square of residuals, of their average over all visits, that is rounding only
+)
 NO_DECAY = 1e-6  # a spatial correlation below this, or as near to one, lies on the boundary
 
 
@@ -219,7 +222,7 @@ class _Raw:
             squeezed.z, squeezed.off, squeezed.seen, squeezed.count, squeezed.group,
             np.array([0, len(squeezed.count)]), g, p, kind, structure.heterogeneous, final,
             wanted.natural, wanted.reml, wanted.linear, wanted.use_expected, MAX_STEPS,
-            np.linalg.inv(squeezed.basis)[None], self.theta, self.values, self.gain, self.steps,
+            squeezed.inverse_basis[None], self.theta, self.values, self.gain, self.steps,
             self.statuses, self.beta, self.factor, self.sigma, self.observed, self.expected,
             self.slope, self.adjustment, self.spread, self.df_observed, self.df_expected,
         )  # fmt: skip
@@ -246,13 +249,13 @@ def to_solution(
     """Bring the kernels' results from the orthonormal basis to the user's columns."""
     squeezed = data.squeezed
     coef = np.full(data.rows.x.shape[1], np.nan)
-    coef[squeezed.kept] = np.linalg.solve(squeezed.basis, squeezed.offset + squeezed.scale * beta)
+    coef[squeezed.kept] = squeezed.inverse_basis @ (squeezed.offset + squeezed.scale * beta)
     full_o, full_e = np.full(len(coef), np.nan), np.full(len(coef), np.nan)
     full_o[squeezed.kept], full_e[squeezed.kept] = df_observed, df_expected
     return Solution(
         loglik=value + data.constant,
         coef=coef,
-        whitener=np.asarray(squeezed.scale * np.linalg.solve(squeezed.basis, factor)),
+        whitener=squeezed.scale * (squeezed.inverse_basis @ factor),
         sigma=squeezed.scale**2 * sigma,
         slope=slope,
         spread=spread,
@@ -314,7 +317,7 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
     if not (ok_o and ok_e):
         raise _without_maximum(data, structure, [])
     spread = spread_e if wanted.use_expected else spread_o
-    own = np.linalg.inv(data.squeezed.basis) @ point.factor
+    own = data.squeezed.inverse_basis @ point.factor
     sigma = cov[0]
     if not structure.spatial:  # of all visits, not of each pattern's
         m = data.squeezed.seen.shape[1]
@@ -393,11 +396,13 @@ def refuse_undetermined(
         Two visits are never seen in one patient (unstructured), or the design fits the values of a
         visit exactly (a variance of its own): a single patient at it, say, and an effect of visit.
     """
+    if seen.min() > 0 and moments.min(where=np.eye(moments.shape[1]) > 0, initial=1.0) >= EXACTLY:
+        return
     levels = data.rows.visit_levels
     for g, pairs in enumerate(seen):
         where = "" if data.n_group == 1 else f" in group {data.rows.group_levels[g]!r}"
         if structure.kind == kernels.US or structure.heterogeneous:
-            fitted = np.flatnonzero(np.diag(moments[g]) < 1e-16)
+            fitted = np.flatnonzero(np.diag(moments[g]) < EXACTLY)
             if len(fitted):
                 n = int(pairs[fitted[0], fitted[0]])
                 raise FitError(

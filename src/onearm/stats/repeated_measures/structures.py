@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,12 @@ def find_structure(name: str) -> Structure:
     return STRUCTURES[name]
 
 
+@lru_cache(maxsize=32)
+def upper_triangle(m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the elements of an unstructured covariance, in their order."""
+    return np.triu_indices(m)
+
+
 def starts(structure: Structure, moments: Floats) -> list[Floats]:
     """Working parameters (k, q) to start from, given residual covariances (k, m, m).
 
@@ -72,8 +79,7 @@ def starts(structure: Structure, moments: Floats) -> list[Floats]:
     """
     m = moments.shape[1]
     if structure.kind == kernels.US:
-        upper = np.triu_indices(m)
-        return [moments[:, upper[0], upper[1]]]
+        return [moments[:, *upper_triangle(m)]]
     shapes: list[float | None] = [None, 0.0]
     if structure.kind in (kernels.TOEP, kernels.AD):
         shapes = [None, 0.0, 0.5, 0.9, -0.4]
