@@ -270,7 +270,9 @@ def test_tests_of_several_rows_are_those_of_r(case: str, block: str) -> None:
     fit = _cached(case, **options)
     off = []
     for name, theirs in answers[block]["wald_f"].items():
-        test = fit.contrast(np.array(theirs["L"], dtype=float))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MMRMWarning)
+            test = fit.contrast(np.array(theirs["L"], dtype=float))
         num_df, den_df, f_stat = theirs["num_df"], theirs["denom_df"], theirs["f_stat"]
         off += _off(f"{name} num_df", test.num_df, num_df, 1, 0)
         off += _off(f"{name} den_df", test.den_df, den_df, den_df, df_tol)

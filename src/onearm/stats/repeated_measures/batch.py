@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from onearm.stats.repeated_measures import inference, kernels
 from onearm.stats.repeated_measures.compiled import compiled as compiled_kernel
+from onearm.stats.repeated_measures.data import numbers
 from onearm.stats.repeated_measures.patterns import ALIASED
 from onearm.stats.repeated_measures.solution import (
     COLLAPSED,
@@ -30,7 +30,7 @@ BatchDf = Literal[
 ]
 
 # Data sets prepared together: enough to make NumPy's overhead small, few enough to stay in memory.
-TOGETHER = 2000
+TOGETHER = 250
 
 
 @dataclass(frozen=True)
@@ -126,22 +126,25 @@ def mmrm_batch(
     method = _method(df, information, reml, structure, y.shape[2])
     engine = compiled_kernel() if compiled else kernels.solve
     n_threads = (threads or _processors()) if compiled else 1
-    parts = []
-    for begin in range(0, len(y), TOGETHER):
-        chunk = slice(begin, begin + TOGETHER)
+    shares = min(TOGETHER, -(-len(y) // n_threads))
+    chunks = [slice(at, at + shares) for at in range(0, len(y), shares)]
+
+    def work(chunk: slice) -> Batch:
         one_x = x[chunk] if len(x) > 1 else x
-        parts.append(
-            _fit_stack(
-                y[chunk], one_x, rows, structure, reml, method, information, engine, n_threads
-            )
-        )
+        return _fit_stack(y[chunk], one_x, rows, structure, reml, method, information, engine)
+
+    if n_threads > 1 and len(chunks) > 1:
+        with ThreadPoolExecutor(n_threads) as pool:
+            parts = list(pool.map(work, chunks))
+    else:
+        parts = [work(chunk) for chunk in chunks]
     return Batch(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in Batch.__annotations__)
     )
 
 
 def _checked(y: Any, x: Any, contrasts: Any) -> tuple[Floats, Floats, Floats]:
-    y, x = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
+    y, x = numbers(y, "y"), numbers(x, "X")
     if y.ndim == 2:
         y = y[None]
     if x.ndim == 3:
@@ -268,7 +271,7 @@ class _Filled:
 
 def _run(
     stack: _Stack, kind: int, structure: Structure, start: Floats, rows: Floats, reml: bool, method: str,
-    information: str, engine: Any, n_threads: int,
+    information: str, engine: Any,
 ) -> _Filled:  # fmt: skip
     n_sets, q = start.shape
     m, p = stack.moments.shape[1], stack.basis.shape[1]
@@ -286,26 +289,13 @@ def _run(
     group = np.zeros(len(stack.count), dtype=np.int64)
     final = kernels.CHOLESKY if method == "kenward-roger-mmrm" and kind == kernels.US else kind
 
-    def work(one: slice) -> None:
-        engine(
-            stack.z, stack.off, stack.seen, stack.count, group,
-            stack.first_pattern[one.start : one.stop + 1], 1, p, kind, structure.heterogeneous, final,
-            method != "kenward-roger-mmrm", reml, method == "kenward-roger-linear",
-            information == "expected", MAX_STEPS, own[one], theta[one], value[one], gain[one],
-            steps[one], status[one], beta[one], factor[one], sigma[one], observed[one], expected[one],
-            slope[one], adjustment[one], spread[one], df_o[one], df_e[one],
-        )  # fmt: skip
-
-    edges = np.linspace(0, n_sets, min(4 * n_threads, n_sets) + 1 if n_threads > 1 else 2).astype(
-        int
-    )
-    pieces = [slice(int(a), int(b)) for a, b in pairwise(edges) if b > a]
-    if n_threads == 1:
-        for piece in pieces:
-            work(piece)
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(work, pieces))
+    engine(
+        stack.z, stack.off, stack.seen, stack.count, group, stack.first_pattern, 1, p, kind,
+        structure.heterogeneous, final, method != "kenward-roger-mmrm", reml,
+        method == "kenward-roger-linear", information == "expected", MAX_STEPS, own, theta, value,
+        gain, steps, status, beta, factor, sigma, observed, expected, slope, adjustment, spread, df_o,
+        df_e,
+    )  # fmt: skip
     status[~stack.usable] = kernels.NO_START
     return _Filled(theta, value, status, beta, factor, sigma, adjustment, df_o, df_e)
 
@@ -324,19 +314,14 @@ def _subset(y: Floats, x: Floats, which: Ints) -> _Stack:
 
 def _fit_stack(
     y: Floats, x: Floats, rows: Floats, structure: Structure, reml: bool, method: str, information: str,
-    engine: Any, n_threads: int,
+    engine: Any,
 ) -> Batch:  # fmt: skip
     stack = _stack(y, np.broadcast_to(x, (len(y), *x.shape[1:])))
-    options = (rows, reml, method, information, engine, n_threads)
-    first, *others = starts(structure, stack.moments)
+    options = (rows, reml, method, information, engine)
+    first, *others = starts(structure, stack.moments, y.shape[1])
     best = _run(stack, structure.kind, structure, first, *options)
-    several = structure.kind in (kernels.TOEP, kernels.AD)
-    for number in range(len(others)):
-        which = np.flatnonzero(stack.usable & (several | (best.status != kernels.CONVERGED)))
-        if len(which):
-            part = _subset(y, x, which)
-            start = starts(structure, part.moments)[number + 1]
-            _better(best, _run(part, structure.kind, structure, start, *options), which)
+    for start in others:
+        _better(best, _run(stack, structure.kind, structure, start, *options), np.arange(len(y)))
     if structure.kind == kernels.US:
         which = np.flatnonzero(stack.usable & (best.status != kernels.CONVERGED))
         which = which[smallest_eigenvalues(best.theta[which]) >= COLLAPSED]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from onearm.stats.repeated_measures import kernels
+
+# Products of fewer multiplications than this are loops: calling BLAS would cost more, and its lock
+# would make threads wait for each other.
+SMALL_PRODUCT = 5_000
 
 
 @cache
@@ -15,18 +22,37 @@ def compiled() -> Any:
     The first call on a machine compiles it and keeps it on disk, where a folder can be written.
     As in NumPy, a division by zero gives an infinity.
     """
-    import inspect
-
     try:
         import numba
-        from numba.extending import register_jitable
+        from numba.extending import overload, register_jitable
     except ImportError:
         return kernels.solve
     for _, function in inspect.getmembers(kernels, inspect.isfunction):
-        if function.__module__ == kernels.__name__:
+        if function.__module__ == kernels.__name__ and function is not kernels.multiply_into:
             register_jitable(error_model="numpy")(function)
+    overload(kernels.multiply_into, jit_options={"error_model": "numpy"})(_multiply_into)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(kernels.solve)
     except RuntimeError:  # no folder to keep it in can be written
         return numba.njit(**options)(kernels.solve)
+
+
+def _multiply_into(a: Any, b: Any, out: Any) -> Any:
+    """How numba compiles :func:`.kernels.multiply_into`."""
+
+    def either(a: Any, b: Any, out: Any) -> None:
+        n, k = a.shape
+        m = b.shape[1]
+        if n * k * m > SMALL_PRODUCT:
+            np.dot(a, b, out)
+            return
+        for i in range(n):
+            for j in range(m):
+                out[i, j] = 0.0
+            for l in range(k):  # noqa: E741
+                factor = a[i, l]
+                for j in range(m):
+                    out[i, j] += factor * b[l, j]
+
+    return either

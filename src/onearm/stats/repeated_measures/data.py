@@ -77,6 +77,10 @@ def observations(
     if weights is not None:
         columns["weights"] = numbers(weights, "weights")
     for name, column in columns.items():
+        if column.ndim != (2 if name == "X" else 1):
+            raise ValueError(
+                f"{name} has {column.ndim} dimensions; expected one value for every row; give a flat column"
+            )
         if len(column) != len(y):
             raise ValueError(
                 f"y has {len(y)} rows and {name} has {len(column)}; they describe the same rows; "
@@ -139,6 +143,8 @@ def numbers(values: Any, name: str) -> Floats:
         One of them is no number.
     """
     try:
+        if np.iscomplexobj(values):
+            raise TypeError
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(

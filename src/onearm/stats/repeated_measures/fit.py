@@ -207,7 +207,7 @@ class MMRM:
 
     @cached_property
     def se(self) -> Floats:
-        """(p,) standard errors; NaN where the adjusted variance is negative (R's variant only)."""
+        """(p,) standard errors; NaN, with a note, where the adjustment leaves a negative variance."""
         return _root(np.diag(self.vcov))
 
     @property
@@ -377,6 +377,13 @@ class MMRM:
                 own = rows @ self.solution.whitener
                 scale, den = inference.kenward_roger(own, self.solution.slope, self.solution.spread)
                 statistic *= scale
+                if not (den > 0 and statistic >= 0):
+                    warnings.warn(
+                        "Kenward and Roger's approximation has no solution for this F test in so small a sample "
+                        "(negative statistic or degrees of freedom); use df='satterthwaite' or test single rows",
+                        MMRMWarning,
+                        stacklevel=3,
+                    )
             elif rank > 1:
                 _, turn = np.linalg.eigh(v)
                 den = inference.combined_df(self._df(turn.T @ full))
@@ -554,6 +561,21 @@ class MMRM:
                 f"{len(self.coef)} columns: {', '.join(self.terms)}"
             )
         self._estimable(design)
+        for name, given in (
+            ("subject", subject),
+            ("visit", visit),
+            ("group", group),
+            ("weights", weights),
+        ):
+            if given is not None and np.shape(given) != (len(design),):
+                raise ValueError(
+                    f"{name} has shape {np.shape(given)} and X has {len(design)} rows; give one for each row"
+                )
+        if np.asarray(subject).dtype.kind != np.asarray(self.rows.subjects).dtype.kind:
+            raise ValueError(
+                f"the subjects of the fit are of another kind (as {self.rows.subjects[0]!r}) than the new ones (as "
+                f"{np.asarray(subject).tolist()[0]!r}); write them alike"
+            )
         times = np.array(self.visit_levels, dtype=np.float64) if self._spatial else None
         seen = self.rows.visit.astype(np.float64) if times is None else times[self.rows.visit]
         new = (
@@ -587,10 +609,10 @@ class MMRM:
         if self.solution.decay is None:
             places = visits.astype(np.int64)
             return np.asarray(self.solution.sigma[group][np.ix_(places, places)])
-        variance, rho = self.solution.decay[group]
+        variance, log_rho = self.solution.decay[group]
         distance = np.abs(visits[:, None] - visits[None, :])
         power = distance if self.covariance == "sp_exp" else distance**2
-        return np.asarray(variance * rho**power)
+        return np.asarray(variance * np.exp(log_rho * power))
 
 
 def _positions(labels: Any, levels: tuple[Any, ...], what: str) -> NDArray[np.int64]:
@@ -858,11 +880,21 @@ def _notes(
     if vcov == "model" and method in MODEL_BASED:
         names = [rows.terms[j] for j in data.squeezed.kept]
         o, e = solution.df_observed[data.squeezed.kept], solution.df_expected[data.squeezed.kept]
-        for low in (name for name, v in zip(names, o, strict=True) if v < 2.0):
+        few = [name for name, v in zip(names, o, strict=True) if v < 2.0]
+        if few:
             notes.append(
-                f"{low}: the observed information gives fewer than 2 degrees of freedom; the interval is of "
-                "little use; see df_expected or a structure with fewer parameters"
+                f"the observed information gives fewer than 2 degrees of freedom for {', '.join(few)}; such an "
+                "interval is of little use; see df_expected or a structure with fewer parameters"
             )
+        if method in KENWARD_ROGER:
+            w, a = solution.whitener, solution.adjustment
+            variance = np.einsum("ij,jk,ik->i", w, np.eye(len(w)) + 2.0 * a, w)
+            negative = [name for name, v in zip(names, variance, strict=True) if v < 0]
+            if negative:
+                notes.append(
+                    f"the Kenward-Roger adjustment leaves a negative variance for {', '.join(negative)}: no standard "
+                    "error; use df='kenward-roger-linear' or 'satterthwaite'"
+                )
         apart = [n for n, a, b in zip(names, o, e, strict=True) if abs(a - b) > max(a, b) / 3.0]
         if apart:
             notes.append(

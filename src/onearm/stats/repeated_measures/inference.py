@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onearm.stats.repeated_measures.data import numbers
+
 Floats = NDArray[np.float64]
 
 
@@ -169,7 +171,7 @@ def as_rows(l: Any, p: int) -> Floats:  # noqa: E741
     ValueError
         They are not p wide, not finite, or all zero in a row.
     """
-    rows = np.atleast_2d(np.asarray(l, dtype=np.float64))
+    rows = np.atleast_2d(numbers(l, "the contrast"))
     if rows.ndim != 2 or rows.shape[1] != p:
         raise ValueError(
             f"a contrast has {rows.shape[-1]} coefficients; the model has {p}; give one for each term"

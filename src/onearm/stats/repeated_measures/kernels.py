@@ -2,9 +2,9 @@
 
 Everything here is written in the part of NumPy that numba also compiles: the same lines run as they
 stand, or compiled (:mod:`onearm.stats.repeated_measures.compiled`). To compile in seconds, they keep
-to loops over scalars where little is computed, and elsewhere to ``np.dot`` and ufuncs with an ``out``
-argument: assignments of arrays to slices, ``transpose`` with axes and array expressions take numba
-long. For the same reason vectors that enter ``np.dot`` are matrices of one column or row.
+to loops over scalars where little is computed, and elsewhere to :func:`multiply_into` and ufuncs with an
+``out`` argument: assignments of arrays to slices, ``transpose`` with axes and array expressions take
+numba long. For the same reason vectors that enter a product are matrices of one column or row.
 
 Patients enter as *pseudo-patients*, grouped by the visits they have (:mod:`.patterns`): for pattern
 ``k`` the buffer ``z`` holds an array of shape (m, r_k, P), visits by pseudo-patients by columns, zero
@@ -32,6 +32,18 @@ CONVERGED, NO_ASCENT, TOO_MANY_STEPS, NO_START = 0, 1, 2, 3
 
 # The smallest share of a visit's variance that the visits before it may leave unexplained.
 SMALLEST_PIVOT = 1e-12
+
+
+def multiply_into(a: Floats, b: Floats, out: Floats) -> None:
+    """Matrix product into ``out``; compiled, small ones are loops (:mod:`.compiled` says why)."""
+    np.dot(a, b, out)
+
+
+def multiplied(a: Floats, b: Floats) -> Floats:
+    """Matrix product."""
+    out = np.empty((a.shape[0], b.shape[1]))
+    multiply_into(a, b, out)
+    return out
 
 
 def inverse_factor(a: Floats) -> tuple[Floats, float, bool]:
@@ -206,7 +218,7 @@ def log_cholesky(theta: Floats, sigma: Floats, jac: Floats, hess: Floats) -> Non
             row[i] = a
             col[i] = b
             i += 1
-    np.dot(low, low.T, sigma)
+    multiply_into(low, low.T, sigma)
     move = np.zeros((q, m))
     for i in range(q):
         a, b = row[i], col[i]
@@ -281,15 +293,15 @@ def weigh(
         if not ok:
             return inverse, weighted, total, 0.0, False
         logdet += count[k] * ld
-        np.dot(t, t.T, inverse[k])
+        multiply_into(t, t.T, inverse[k])
         for a in range(m):
             if not seen[k, a]:
                 inverse[k, a, a] = 0.0
         r = off[k + 1] - off[k]
         lo, hi = (off[k] - off[0]) * m * p_all, (off[k + 1] - off[0]) * m * p_all
         block, b_block = z[lo:hi], weighted[lo:hi]
-        np.dot(inverse[k], block.reshape(m, r * p_all), b_block.reshape(m, r * p_all))
-        np.dot(block.reshape(m * r, p_all).T, b_block.reshape(m * r, p_all), part)
+        multiply_into(inverse[k], block.reshape(m, r * p_all), b_block.reshape(m, r * p_all))
+        multiply_into(block.reshape(m * r, p_all).T, b_block.reshape(m * r, p_all), part)
         np.add(total, part, total)
     return inverse, weighted, total, logdet, True
 
@@ -341,14 +353,16 @@ def moments(
         lo, hi = off[k] - off[0], off[k + 1] - off[0]
         b = weighted[lo * m * (p + 1) : hi * m * (p + 1)].reshape(m * r, p + 1)
         x = white[lo * m * p : hi * m * p].reshape(m * r, p)
-        np.dot(b, to_white, x)
-        u = np.dot(b, to_resid).reshape(m, r)
+        multiply_into(b, to_white, x)
+        flat = np.empty((m * r, 1))
+        multiply_into(b, to_resid, flat)
+        u = flat.reshape(m, r)
         np.positive(u.T, resid[lo:hi])
-        np.dot(u, u.T, own[k].reshape(m, m))
+        multiply_into(u, u.T, own[k].reshape(m, m))
         np.multiply(inverse[k], 0.5 * count[k], half[k].reshape(m, m))
         if reml:
             wide = x.reshape(m, r * p)
-            np.dot(wide, wide.T, design[k].reshape(m, m))
+            multiply_into(wide, wide.T, design[k].reshape(m, m))
         for a in range(m):
             np.positive(x[a * r : (a + 1) * r], by_visit[a, lo:hi])
     np.add(own, design, own)
@@ -361,18 +375,21 @@ def moments(
     xx = np.zeros((n_group, mm, p * p))
     xr = np.zeros((n_group, mm, p))
     tile = np.zeros((p, p))
+    outer = np.zeros((mm, mm))
     for g in range(n_group):
         k0, k1 = first[g], first[g + 1]
         lo, hi = off[k0] - off[0], off[k1] - off[0]
         w = inverse[k0:k1].reshape(k1 - k0, mm)
-        np.dot(own[k0:k1].T, np.ones((k1 - k0, 1)), score[g])
-        turn(np.dot(observed[k0:k1].T, w), t_obs[g], m)
-        turn(np.dot(expected[k0:k1].T, w), t_exp[g], m)
+        multiply_into(own[k0:k1].T, np.ones((k1 - k0, 1)), score[g])
+        multiply_into(observed[k0:k1].T, w, outer)
+        turn(outer, t_obs[g], m)
+        multiply_into(expected[k0:k1].T, w, outer)
+        turn(outer, t_exp[g], m)
         for a in range(m):
             one = by_visit[a, lo:hi]
-            np.dot(resid[lo:hi].T, one, xr[g, a * m : (a + 1) * m])
+            multiply_into(resid[lo:hi].T, one, xr[g, a * m : (a + 1) * m])
             for c in range(a, m):
-                np.dot(one.T, by_visit[c, lo:hi], tile)
+                multiply_into(one.T, by_visit[c, lo:hi], tile)
                 np.multiply(tile, -0.5 if a == c else -1.0, tile)
                 np.add(tile, tile.T, xx[g, a * m + c].reshape(p, p))
     return score, t_obs, t_exp, xx, xr, white
@@ -403,20 +420,20 @@ def assemble(
     for g in range(n_group):
         lo, hi = g * q, (g + 1) * q
         j = jac[g]
-        np.dot(j, score[g], gradient[lo:hi])
-        np.dot(j, xx[g], slope[lo:hi])
-        np.dot(j, xr[g], lean[lo:hi])
-        np.dot(np.dot(j, t_exp[g]), j.T, block)
+        multiply_into(j, score[g], gradient[lo:hi])
+        multiply_into(j, xx[g], slope[lo:hi])
+        multiply_into(j, xr[g], lean[lo:hi])
+        multiply_into(multiplied(j, t_exp[g]), j.T, block)
         np.positive(block, expected[lo:hi, lo:hi])
-        np.dot(np.dot(j, t_obs[g]), j.T, block)
+        multiply_into(multiplied(j, t_obs[g]), j.T, block)
         if hess.shape[1] > 0:
-            bend = np.dot(hess[g].reshape(q * q, mm), score[g]).reshape(q, q)
+            bend = multiplied(hess[g].reshape(q * q, mm), score[g]).reshape(q, q)
             np.multiply(bend, -0.5, bend)
             np.add(block, bend, block)
         np.positive(block, observed[lo:hi, lo:hi])
-    np.subtract(observed, np.dot(lean, lean.T), observed)
+    np.subtract(observed, multiplied(lean, lean.T), observed)
     if reml:
-        traces = np.dot(slope, slope.T)
+        traces = multiplied(slope, slope.T)
         np.multiply(traces, 0.5, traces)
         np.subtract(observed, traces, observed)
         np.add(expected, traces, expected)
@@ -467,7 +484,7 @@ def ascent(
 def inverse_information(information: Floats) -> tuple[Floats, bool]:
     """Covariance of the parameters, or zeros and False where the information is not positive."""
     t, _, ok = inverse_factor(information)
-    return np.dot(t, t.T), ok
+    return multiplied(t, t.T), ok
 
 
 def small_sample(
@@ -489,22 +506,22 @@ def small_sample(
         k0, k1 = first[g], first[g + 1]
         np.positive(spread[g * q : (g + 1) * q, g * q : (g + 1) * q], own)
         # Rows (a,b), columns (c,d) become rows (b,c), columns (d,a), to meet the inverse at (b,c).
-        turn(np.dot(np.dot(jac[g].T, own), jac[g]), between, m)
-        np.dot(inverse[k0:k1].reshape(k1 - k0, mm), between, middle[k0:k1])
+        turn(multiplied(multiplied(jac[g].T, own), jac[g]), between, m)
+        multiply_into(inverse[k0:k1].reshape(k1 - k0, mm), between, middle[k0:k1])
         if hess.shape[1] > 0 and not linear:
-            bend = np.dot(own.reshape(1, q * q), hess[g].reshape(q * q, mm))
+            bend = multiplied(own.reshape(1, q * q), hess[g].reshape(q * q, mm))
             np.multiply(bend, 0.25, bend)
             np.subtract(middle[k0:k1], bend, middle[k0:k1])
     part = np.zeros((p, p))
-    mixed = np.dot(spread, slope).reshape(size * p, p)
+    mixed = multiplied(spread, slope).reshape(size * p, p)
     result = np.zeros((p, p))
-    np.dot(slope.reshape(size * p, p).T, mixed, part)
+    multiply_into(slope.reshape(size * p, p).T, mixed, part)
     np.subtract(result, part, result)
     for k in range(n_pat):
         r = off[k + 1] - off[k]
         x = white[(off[k] - off[0]) * m * p : (off[k + 1] - off[0]) * m * p]
-        bent = np.dot(middle[k].reshape(m, m), x.reshape(m, r * p)).reshape(m * r, p)
-        np.dot(x.reshape(m * r, p).T, bent, part)
+        bent = multiplied(middle[k].reshape(m, m), x.reshape(m, r * p)).reshape(m * r, p)
+        multiply_into(x.reshape(m * r, p).T, bent, part)
         np.add(result, part, result)
     return symmetric(result)
 
@@ -522,8 +539,8 @@ def degrees_of_freedom(rows: Floats, slope: Floats, spread: Floats) -> Floats:
             result[i] += rows[i, j] * rows[i, j]
             for k in range(p):
                 square[j * p + k, i] = rows[i, j] * rows[i, k]
-    change = np.dot(slope, square)
-    spreading = np.dot(spread, change)
+    change = multiplied(slope, square)
+    spreading = multiplied(spread, change)
     for i in range(n):
         total = 0.0
         for j in range(slope.shape[0]):
@@ -674,7 +691,7 @@ def solve(
             inv_obs, ok = inverse_information(obs)
             inv_exp, ok_exp = inverse_information(exp)
             mine = inv_exp if use_expected else inv_obs
-            own = np.dot(rows[s], t)
+            own = multiplied(rows[s], t)
             np.positive(degrees_of_freedom(own, bent, inv_obs), df_observed[s])
             np.positive(degrees_of_freedom(own, bent, inv_exp), df_expected[s])
             np.positive(

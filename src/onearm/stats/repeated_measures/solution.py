@@ -64,7 +64,7 @@ class Solution:
     sigma
         Covariance by group (g, m, m); in spatial structures by pattern (K, m, m).
     decay
-        Variance and correlation at distance one by group (g, 2), in spatial structures only.
+        Variance and logarithm of the correlation at distance one by group (g, 2), in spatial structures only.
     slope, spread, adjustment
         dA/dtheta (q, p*p), covariance of the parameters, Kenward-Roger sum (p, p), all whitened.
     df_observed, df_expected
@@ -178,7 +178,7 @@ def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) 
     refuse_undetermined(data, structure, moments, seen)
     best: _Raw | None = None
     failures = []
-    for start in starts(structure, moments):
+    for start in starts(structure, moments, data.patterns.n_subjects):
         raw = _Raw(data, structure, wanted, structure.kind, start.ravel(), engine)
         if raw.status != kernels.CONVERGED and structure.kind == kernels.US and not raw.collapsed():
             raw = _from_log_cholesky(data, structure, wanted, moments, engine, raw)
@@ -186,8 +186,6 @@ def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) 
             failures.append(raw)
         elif best is None or raw.value > best.value + 1e-9:
             best = raw
-        if best is not None and structure.kind not in (kernels.TOEP, kernels.AD):
-            break
     if best is None:
         raise _without_maximum(data, structure, failures)
     return best.solution()
@@ -290,13 +288,19 @@ def _from_log_cholesky(
 def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -> Solution:
     rows = by_pattern.unpack(data.squeezed)
     covariances: Callable[[Floats, bool], by_pattern.Covariances]
+    distance, typical = np.zeros(0), 1.0
     if structure.spatial:
-        covariances, candidates = _spatial(data, structure)
+        distance, typical = _distances(data, structure)
+        covariances = partial(_spatial, data, structure, distance / typical)
+        steady = [np.log(rho / (1.0 - rho)) for rho in (0.5, 0.1, 0.9)]
+        candidates = [np.tile([0.0, x], data.n_group) for x in steady]
     else:
         moments, seen = residual_moments(data)
         refuse_undetermined(data, structure, moments, seen)
         covariances = partial(_grid, data, structure)
-        candidates = [start.ravel() for start in starts(structure, moments)]
+        candidates = [
+            start.ravel() for start in starts(structure, moments, data.patterns.n_subjects)
+        ]
     best = None
     for start in candidates:
         theta, value, _, steps, status = by_pattern.climb(
@@ -307,8 +311,18 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
     if best is None:
         raise _without_maximum(data, structure, [])
     theta, value, steps = best
+    decay = None
     if structure.spatial:
         _refuse_spatial_boundary(theta, structure)
+        log_rho = -np.log1p(np.exp(-theta[1::2])) / typical ** (
+            1 if structure.name == "sp_exp" else 2
+        )
+        variance = data.squeezed.scale**2 * np.exp(theta[0::2])
+        decay = np.column_stack((variance, log_rho))
+        if not wanted.natural:  # R's second derivatives are to logit rho in the user's unit of time
+            theta = theta.copy()
+            theta[1::2] = -np.log(np.expm1(-log_rho))
+            covariances = partial(_spatial, data, structure, distance)
     cov = covariances(theta, wanted.natural)
     point = by_pattern.evaluate(rows, cov, wanted.reml)
     assert point is not None
@@ -330,10 +344,7 @@ def _solve_by_pattern(data: Prepared, structure: Structure, wanted: Inference) -
         kernels.degrees_of_freedom(own, point.slope, spread_o),
         kernels.degrees_of_freedom(own, point.slope, spread_e), steps,
     )  # fmt: skip
-    if not structure.spatial:
-        return found
-    variance = data.squeezed.scale**2 * np.exp(theta[0::2])
-    return replace(found, decay=np.column_stack((variance, 1.0 / (1.0 + np.exp(-theta[1::2])))))
+    return replace(found, decay=decay)
 
 
 def _grid(
@@ -345,13 +356,13 @@ def _grid(
     )
 
 
-def _spatial(
-    data: Prepared, structure: Structure
-) -> tuple[Callable[[Floats, bool], by_pattern.Covariances], list[Floats]]:
-    """Distances of each pattern, and starts with the correlation of the median distance spread out."""
+def _distances(data: Prepared, structure: Structure) -> tuple[Floats, float]:
+    """Distances in time between the visits of each pattern (K, m, m), and a typical one.
+
+    In units of the typical distance the search is the same in days and in years.
+    """
     assert data.times is not None
-    seen = data.squeezed.seen
-    n_pat, m = seen.shape
+    n_pat, m = data.squeezed.seen.shape
     distance = np.zeros((n_pat, m, m))
     for k, t in enumerate(data.times):
         distance[k, : len(t), : len(t)] = np.abs(t[:, None] - t[None, :])
@@ -361,18 +372,16 @@ def _spatial(
             f"no patient has two visits; {structure.label} needs distances between visits",
             "use another structure",
         )
-    # Working in units of the typical distance keeps the search well scaled; rho is per user's unit.
-    typical = float(np.median(positive)) ** (1.0 if structure.name == "sp_exp" else 2.0)
-    begin = []
-    for at_typical in (0.5, 0.1, 0.9):
-        rho = at_typical ** (1.0 / typical)
-        begin.append(np.tile([0.0, np.log(rho) - np.log1p(-rho)], data.n_group))
-    group = data.squeezed.group
+    return distance, float(np.median(positive))
 
-    def covariances(theta: Floats, natural: bool) -> by_pattern.Covariances:
-        return by_pattern.spatial_covariances(structure, theta, distance, seen, group, natural)
 
-    return covariances, begin
+def _spatial(
+    data: Prepared, structure: Structure, distance: Floats, theta: Floats, natural: bool
+) -> by_pattern.Covariances:
+    squeezed = data.squeezed
+    return by_pattern.spatial_covariances(
+        structure, theta, distance, squeezed.seen, squeezed.group, natural
+    )
 
 
 def _refuse_spatial_boundary(theta: Floats, structure: Structure) -> None:
@@ -396,6 +405,11 @@ def refuse_undetermined(
         Two visits are never seen in one patient (unstructured), or the design fits the values of a
         visit exactly (a variance of its own): a single patient at it, say, and an effect of visit.
     """
+    if seen.shape[1] > 1 and not np.any(np.triu(seen.sum(axis=0), 1)):
+        raise FitError(
+            "no patient has two visits, so that nothing is known of the covariance between visits",
+            "analyse one visit, or compare the visits as independent samples",
+        )
     if seen.min() > 0 and moments.min(where=np.eye(moments.shape[1]) > 0, initial=1.0) >= EXACTLY:
         return
     levels = data.rows.visit_levels
@@ -405,10 +419,13 @@ def refuse_undetermined(
             fitted = np.flatnonzero(np.diag(moments[g]) < EXACTLY)
             if len(fitted):
                 n = int(pairs[fitted[0], fitted[0]])
+                told = f"visit {levels[fitted[0]]!r} has no value{where}"
+                if n:
+                    values = "one value" if n == 1 else f"{n} values"
+                    told = f"the design fits the {values} of visit {levels[fitted[0]]!r}{where} exactly"
                 raise FitError(
-                    f"the design fits the {n} value{'s' * (n != 1)} of visit {levels[fitted[0]]!r}{where} exactly: "
-                    "a variance of its own cannot be estimated from them",
-                    "use a structure with one variance (cs, ar1, toep, ad) or leave the visit out",
+                    f"{told}: a variance of its own cannot be estimated there",
+                    "use a structure with one variance (cs, ar1) or leave the visit out",
                 )
         if structure.kind == kernels.US and len(levels) > 1:
             never = np.argwhere(np.triu(pairs == 0, 1))

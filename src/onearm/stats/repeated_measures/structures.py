@@ -13,6 +13,10 @@ from onearm.stats.repeated_measures import kernels
 Floats = NDArray[np.float64]
 
 
+# Patients up to which a likelihood may have several maxima that are far apart.
+SMALL = 60
+
+
 @dataclass(frozen=True)
 class Structure:
     """A covariance structure: its name in R's mmrm, what it says, and how the kernels know it."""
@@ -72,30 +76,42 @@ def upper_triangle(m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(m)
 
 
-def starts(structure: Structure, moments: Floats) -> list[Floats]:
+def starts(structure: Structure, moments: Floats, n_subjects: int) -> list[Floats]:
     """Working parameters (k, q) to start from, given residual covariances (k, m, m).
 
-    Ante-dependence and Toeplitz likelihoods have several maxima: they get several starts.
+    The likelihoods of structures between compound symmetry and unstructured have several maxima,
+    most of all in small samples: these get more starts, from other standard deviations too.
     """
     m = moments.shape[1]
     if structure.kind == kernels.US:
         return [moments[:, *upper_triangle(m)]]
-    shapes: list[float | None] = [None, 0.0]
-    if structure.kind in (kernels.TOEP, kernels.AD):
-        shapes = [None, 0.0, 0.5, 0.9, -0.4]
-    return [_start(structure, moments, shape) for shape in shapes]
-
-
-def _start(structure: Structure, s: Floats, shape: float | None) -> Floats:
-    """Log SDs, then correlations: those of the residuals, or a geometric decay from ``shape``."""
-    m = s.shape[1]
-    variance = np.diagonal(s, axis1=1, axis2=2)
+    variance = np.diagonal(moments, axis1=1, axis2=2)
     positive = variance > 0
     mean = np.where(positive, variance, 0.0).sum(axis=1) / np.maximum(positive.sum(axis=1), 1)
     mean = np.where(mean > 0, mean, 1.0)[:, None]
     sd = np.sqrt(np.where(positive, variance, mean))
-    r = s / (sd[:, :, None] * sd[:, None, :])
-    log_sd = np.log(sd) if structure.heterogeneous else 0.5 * np.log(mean)
+    own = np.log(sd) if structure.heterogeneous else 0.5 * np.log(mean)
+    r = moments / (sd[:, :, None] * sd[:, None, :])
+    found = [_working(structure, own, r, shape) for shape in (None, 0.0, 0.5, 0.9, -0.4)]
+    if structure.kind == kernels.TOEP and n_subjects <= SMALL:
+        lag = np.arange(m)
+        for turn in (0.5, 1.0, 1.6, 2.3):  # damped waves, positive definite as correlations go
+            wave = (0.9**lag * np.cos(turn * lag))[np.abs(lag[:, None] - lag)]
+            found.append(_working(structure, own, np.broadcast_to(wave, r.shape), None))
+    if structure.heterogeneous and n_subjects <= SMALL:
+        equal = np.broadcast_to(0.5 * np.log(mean), own.shape)
+        found += [_working(structure, equal, r, shape) for shape in (None, 0.5, 0.95, -0.4)]
+        for visit in range(m):
+            for factor in (3.0, 1.0 / 3.0):
+                moved = own.copy()
+                moved[:, visit] += np.log(factor)
+                found.append(_working(structure, moved, r, 0.9))
+    return found
+
+
+def _working(structure: Structure, log_sd: Floats, r: Floats, shape: float | None) -> Floats:
+    """Log SDs, then correlations: those of the residuals ``r``, or a geometric decay from ``shape``."""
+    m = r.shape[1]
     if m == 1:
         return log_sd
     if structure.kind == kernels.CS:
