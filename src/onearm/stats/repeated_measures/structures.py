@@ -95,9 +95,9 @@ def starts(structure: Structure, moments: Floats, n_subjects: int) -> list[Float
     found = [_working(structure, own, r, shape) for shape in (None, 0.0, 0.5, 0.9, -0.4)]
     if structure.kind == kernels.TOEP and n_subjects <= SMALL:
         lag = np.arange(m)
-        for turn in (0.5, 1.0, 1.6, 2.3):  # damped waves, positive definite as correlations go
-            wave = (0.9**lag * np.cos(turn * lag))[np.abs(lag[:, None] - lag)]
-            found.append(_working(structure, own, np.broadcast_to(wave, r.shape), None))
+        for partial in np.random.default_rng(1).uniform(-0.9, 0.9, (12, m - 1)):
+            rho = autocorrelation(partial)[np.abs(lag[:, None] - lag)]
+            found.append(_working(structure, own, np.broadcast_to(rho, r.shape), None))
     if structure.heterogeneous and n_subjects <= SMALL:
         equal = np.broadcast_to(0.5 * np.log(mean), own.shape)
         found += [_working(structure, equal, r, shape) for shape in (None, 0.5, 0.95, -0.4)]
@@ -130,3 +130,15 @@ def _working(structure: Structure, log_sd: Floats, r: Floats, shape: float | Non
         return np.concatenate((log_sd, np.log((rho - floor) / (1.0 - rho))), axis=1)
     rho = np.clip(rho, -0.9, 0.95)
     return np.concatenate((log_sd, rho / np.sqrt(1 - rho**2)), axis=1)
+
+
+def autocorrelation(partial: Floats) -> Floats:
+    """Correlations at lags 0, 1, ... from partial ones in (-1, 1) (Durbin and Levinson): positive definite."""
+    rho = np.ones(len(partial) + 1)
+    weights = np.zeros(0)
+    left = 1.0
+    for k, phi in enumerate(partial):
+        rho[k + 1] = weights @ rho[k:0:-1] + phi * left if k else phi
+        weights = np.append(weights - phi * weights[::-1], phi)
+        left *= 1.0 - phi**2
+    return rho
