@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onearm.stats.repeated_measures import inference, kernels
-from onearm.stats.repeated_measures.compiled import compiled as compiled_kernel
+from onearm.stats.repeated_measures.compiled import Engine
+from onearm.stats.repeated_measures.compiled import compiled as compiled_engine
 from onearm.stats.repeated_measures.data import numbers
 from onearm.stats.repeated_measures.patterns import ALIASED
 from onearm.stats.repeated_measures.solution import (
@@ -124,7 +125,7 @@ def mmrm_batch(
     y, x, rows = _checked(y, X, contrasts)
     structure = find_structure(covariance)
     method = _method(df, information, reml, structure, y.shape[2])
-    engine = compiled_kernel() if compiled else kernels.solve
+    engine = compiled_engine() if compiled else Engine()
     n_threads = (threads or _processors()) if compiled else 1
     shares = min(TOGETHER, -(-len(y) // n_threads))
     chunks = [slice(at, at + shares) for at in range(0, len(y), shares)]
@@ -271,7 +272,7 @@ class _Filled:
 
 def _run(
     stack: _Stack, kind: int, structure: Structure, start: Floats, rows: Floats, reml: bool, method: str,
-    information: str, engine: Any,
+    information: str, engine: Engine,
 ) -> _Filled:  # fmt: skip
     n_sets, q = start.shape
     m, p = stack.moments.shape[1], stack.basis.shape[1]
@@ -289,7 +290,7 @@ def _run(
     group = np.zeros(len(stack.count), dtype=np.int64)
     final = kernels.CHOLESKY if method == "kenward-roger-mmrm" and kind == kernels.US else kind
 
-    engine(
+    engine.solve(
         stack.z, stack.off, stack.seen, stack.count, group, stack.first_pattern, 1, p, kind,
         structure.heterogeneous, final, method != "kenward-roger-mmrm", reml,
         method == "kenward-roger-linear", information == "expected", MAX_STEPS, own, theta, value,
@@ -314,7 +315,7 @@ def _subset(y: Floats, x: Floats, which: Ints) -> _Stack:
 
 def _fit_stack(
     y: Floats, x: Floats, rows: Floats, structure: Structure, reml: bool, method: str, information: str,
-    engine: Any,
+    engine: Engine,
 ) -> Batch:  # fmt: skip
     stack = _stack(y, np.broadcast_to(x, (len(y), *x.shape[1:])))
     options = (rows, reml, method, information, engine)

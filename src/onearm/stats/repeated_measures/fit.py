@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onearm.stats.repeated_measures import inference, kernels, residuals
+from onearm.stats.repeated_measures import inference, residuals
 from onearm.stats.repeated_measures.blocks import Block
-from onearm.stats.repeated_measures.compiled import compiled as compiled_kernel
+from onearm.stats.repeated_measures.compiled import Engine
+from onearm.stats.repeated_measures.compiled import compiled as compiled_engine
 from onearm.stats.repeated_measures.data import Observations, observations, refuse_torn
 from onearm.stats.repeated_measures.inference import Contrast, Estimates, FTest
 from onearm.stats.repeated_measures.patterns import Patterns
@@ -803,14 +804,14 @@ def fit_rows(
     structures = [find_structure(name) for name in names]
     if not structures:
         raise ValueError("the list of covariance structures is empty; give at least one, as 'us'")
-    engine = compiled_kernel() if compiled else kernels.solve
+    engine = compiled_engine() if compiled else Engine()
     prepared: dict[bool, Prepared] = {}
     attempts: list[Attempt] = []
     advice = ""
     for structure in structures:
         _refuse_text_times(rows, structure.name, structure.spatial)
         if structure.spatial not in prepared:
-            prepared[structure.spatial] = prepare(rows, structure.spatial, reml)
+            prepared[structure.spatial] = prepare(rows, structure.spatial, reml, engine)
         data = prepared[structure.spatial]
         try:
             solution = solve(data, structure, wanted, engine)
@@ -888,11 +889,11 @@ def _notes(
             )
         if method in KENWARD_ROGER:
             w, a = solution.whitener, solution.adjustment
-            variance = np.einsum("ij,jk,ik->i", w, np.eye(len(w)) + 2.0 * a, w)
-            negative = [name for name, v in zip(names, variance, strict=True) if v < 0]
-            if negative:
+            variance = ((w + 2.0 * w @ a) * w).sum(axis=1)
+            if variance.min() < 0:
+                negative = ", ".join(n for n, v in zip(names, variance, strict=True) if v < 0)
                 notes.append(
-                    f"the Kenward-Roger adjustment leaves a negative variance for {', '.join(negative)}: no standard "
+                    f"the Kenward-Roger adjustment leaves a negative variance for {negative}: no standard "
                     "error; use df='kenward-roger-linear' or 'satterthwaite'"
                 )
         apart = [n for n, a, b in zip(names, o, e, strict=True) if abs(a - b) > max(a, b) / 3.0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -127,9 +126,12 @@ def design(
     n_rows = (ids.codes if ids.values is None else ids.values).size  # type: ignore[union-attr]
     keep = complete(needed, n_rows)
 
-    @functools.cache
+    known: dict[str, tuple[Codes, tuple[Any, ...]]] = {}
+
     def levels_of(name: str) -> tuple[Codes, tuple[Any, ...]]:
-        return leveled(column(name, "variable"), keep, name)
+        if name not in known:
+            known[name] = leveled(column(name, "variable"), keep, name)
+        return known[name]
 
     values = {
         name: floats(one.values, keep) for name, one in needed.items() if one.values is not None

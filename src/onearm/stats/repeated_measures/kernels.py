@@ -344,6 +344,7 @@ def moments(
         to_resid[j, 0] = -beta[j]
     white = np.empty(n * m * p)
     by_visit = np.empty((m, n, p))
+    beside = np.empty(n * m * p)
     resid = np.empty((n, m))
     half = np.zeros((n_pat, mm))
     own = np.zeros((n_pat, mm))
@@ -374,7 +375,6 @@ def moments(
     t_exp = np.zeros((n_group, mm, mm))
     xx = np.zeros((n_group, mm, p * p))
     xr = np.zeros((n_group, mm, p))
-    tile = np.zeros((p, p))
     outer = np.zeros((mm, mm))
     for g in range(n_group):
         k0, k1 = first[g], first[g + 1]
@@ -388,10 +388,18 @@ def moments(
         for a in range(m):
             one = by_visit[a, lo:hi]
             multiply_into(resid[lo:hi].T, one, xr[g, a * m : (a + 1) * m])
+            later = (m - a) * p  # the columns of this visit and those after it, side by side
+            wide = beside[: (hi - lo) * later].reshape(hi - lo, later)
             for c in range(a, m):
-                multiply_into(one.T, by_visit[c, lo:hi], tile)
-                np.multiply(tile, -0.5 if a == c else -1.0, tile)
-                np.add(tile, tile.T, xx[g, a * m + c].reshape(p, p))
+                np.positive(by_visit[c, lo:hi], wide[:, (c - a) * p : (c - a + 1) * p])
+            tiles = multiplied(one.T, wide)
+            for c in range(a, m):
+                half_if_same = -0.5 if a == c else -1.0
+                for i in range(p):
+                    for j in range(p):
+                        xx[g, a * m + c, i * p + j] = half_if_same * (
+                            tiles[i, (c - a) * p + j] + tiles[j, (c - a) * p + i]
+                        )
     return score, t_obs, t_exp, xx, xr, white
 
 
@@ -632,6 +640,7 @@ def solve(
         step.fill(0.0)
         best, expected_gain, last, share = -np.inf, 0.0, np.inf, 1.0
         used, state, final, this_kind = 0, NO_START, False, kind
+        newton, squares = False, False
         while True:
             for i in range(n_theta):
                 trial[i] = current[i] + share * step[i]
@@ -652,6 +661,7 @@ def solve(
                     state = NO_START if best == -np.inf else NO_ASCENT
                     break
                 continue
+            squares = newton and share == 1.0  # from a whole Newton step to this one
             best, share = now, 1.0
             np.positive(trial, current)
             score, t_obs, t_exp, xx, xr, white = moments(
@@ -667,14 +677,18 @@ def solve(
             if not ok or not np.isfinite(expected_gain):
                 state = NO_ASCENT
                 break
-            # Newton's error squares at each step: below 1e-16 nothing is left but rounding.
+            # Newton's error squares at each step, so that two steps tell what a third would gain:
+            # below 1e-20 nothing is left but rounding.
             small = expected_gain < 1e-11
-            if newton and (expected_gain < 1e-17 or (small and expected_gain > 0.1 * last)):
+            next_gain = expected_gain * (expected_gain / last) ** 2 if squares else 1.0
+            done = next_gain < 1e-20 and expected_gain < 1e-6
+            if newton and (done or expected_gain < 1e-17 or (small and expected_gain > 0.1 * last)):
                 state, last, final = CONVERGED, expected_gain, True
                 for i in range(n_theta):
                     current[i] += step[i]
                 np.positive(current, theta[s])
                 if final_kind != kind:
+                    cov = covariances(kind, heterogeneous, current, n_group, m, False)[0]
                     for g in range(n_group):
                         np.positive(to_log_cholesky(cov[g]), current[g * q : (g + 1) * q])
                     this_kind = final_kind

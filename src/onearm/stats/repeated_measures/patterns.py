@@ -10,11 +10,12 @@ ten thousand patients of one pattern become a dozen.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from onearm.stats.repeated_measures.compiled import Engine
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,8 +23,8 @@ Ints = NDArray[np.int64]
 # A column whose part outside the columns before it is smaller than this share of it is a copy of them.
 ALIASED = 1e-9
 
-# Patients to save x (visits x columns)^2, below which the saving costs more than it brings.
-WORTH_SQUEEZING = 20_000
+# Patients of one pattern, below which there is nothing to save.
+FEWEST_SQUEEZED = 4
 
 # Elements of a matrix that is large, and the least part of a column outside those before it, for
 # which two rounds of Cholesky orthonormalise to rounding.
@@ -87,8 +88,8 @@ def find_patterns(subject: Ints, visit: Ints, group: Ints, n_visits: int) -> Pat
     if order is not None:
         subject, visit, group = subject[order], visit[order], group[order]
     ends = np.flatnonzero(subject[1:] != subject[:-1]) + 1
-    starts = np.concatenate(([0], ends))
-    lengths = np.diff(starts, append=len(subject))
+    bounds = np.concatenate(([0], ends, [len(subject)]))
+    starts, lengths = bounds[:-1], bounds[1:] - bounds[:-1]
     if n_visits <= 50:
         mark = np.int64(1) << visit
     else:  # a random number for each visit: two sets of visits with one sum: one chance in 2^64
@@ -98,45 +99,34 @@ def find_patterns(subject: Ints, visit: Ints, group: Ints, n_visits: int) -> Pat
     sums, groups = sums[by_pattern], of_subject[by_pattern]
     new = (sums[1:] != sums[:-1]) | (groups[1:] != groups[:-1])
     edges = [0, *(np.flatnonzero(new) + 1).tolist(), len(starts)]
-    rows, slots = [], []
-    for lo, hi in pairwise(edges):
-        members = by_pattern[lo:hi]
-        first, length = int(starts[members[0]]), int(lengths[members[0]])
-        index = starts[members][:, None] + np.arange(length)
-        rows.append(index if order is None else order[index])
-        slots.append(visit[first : first + length])
-    return Patterns(tuple(rows), tuple(slots), groups[edges[:-1]], len(starts))
+    lengths = lengths[by_pattern]
+    ends = np.add.accumulate(lengths)
+    every = np.repeat(starts[by_pattern] - ends + lengths, lengths) + np.arange(len(subject))
+    places = visit[every]
+    every = every if order is None else order[every]
+    first = [0, *ends[np.array(edges[1:]) - 1].tolist()]
+    width = lengths[edges[:-1]].tolist()
+    rows = tuple(
+        every[lo:hi].reshape(-1, m) for (lo, hi), m in zip(pairwise(first), width, strict=True)
+    )
+    slots = tuple(places[lo : lo + m] for lo, m in zip(first, width, strict=False))
+    return Patterns(rows, slots, groups[edges[:-1]], len(starts))
 
 
-@lru_cache(maxsize=8)
-def _random(size: int) -> Floats:
-    """Fixed random numbers, by which columns are recognised."""
-    return np.random.default_rng(1).standard_normal(size)
-
-
-def _pseudo_patients(z: Floats) -> Floats:
+def _pseudo_patients(z: Floats, engine: Engine) -> Floats:
     """Fewest rows (r, m_k, P) with the cross-products of ``z`` (n_k, m_k, P)."""
     n, m, p_all = z.shape
-    if (n - m - 3) * (m * p_all) ** 2 < WORTH_SQUEEZING:
+    if n < FEWEST_SQUEEZED:
         return z
-    wide = z.reshape(n, m * p_all)
-    marks = _random(1 << n.bit_length())[:n] @ wide
-    # Columns that are equal have nearly equal marks; equality itself is then checked.
-    digits = 9 - int(np.log10(np.abs(marks).max() + 1.0))
-    place: dict[float, int] = {}
-    which = [place.setdefault(mark, len(place)) for mark in marks.round(digits).tolist()]
-    if len(place) >= n:
+    columns, which = engine.distinct(z.reshape(n, m * p_all).T.copy())
+    if len(columns) >= n:
         return z
-    distinct = wide.take([which.index(k) for k in range(len(place))], axis=1)
-    if not np.array_equal(distinct.take(which, axis=1), wide):
-        distinct, which = wide, list(range(m * p_all))
-        if m * p_all >= n:
-            return z
-    factor = orthonormal(distinct)[1]
-    return factor.take(which, axis=1).reshape(-1, m, p_all)
+    factor = orthonormal(columns.T, engine)[1]
+    found: Floats = factor.take(which, axis=1).reshape(-1, m, p_all)
+    return found
 
 
-def orthonormal(x: Floats) -> tuple[Floats, Floats]:
+def orthonormal(x: Floats, engine: Engine) -> tuple[Floats, Floats]:
     """Orthonormal columns and upper triangle whose product is ``x`` (n, p).
 
     Large well-conditioned matrices go by two rounds of Cholesky's factor of X'X (Yamamoto and others
@@ -144,8 +134,8 @@ def orthonormal(x: Floats) -> tuple[Floats, Floats]:
     ten times as long.
     """
     if x.size < LARGE:
-        q, r = np.linalg.qr(x)
-        return q, r
+        rows, r = engine.gram_schmidt(x.T.copy())
+        return rows.T, r
     length = np.sqrt(np.einsum("rp,rp->p", x, x))
     if length.all():
         q, r = x / length, np.diag(length)
@@ -163,7 +153,7 @@ def orthonormal(x: Floats) -> tuple[Floats, Floats]:
     return q, r
 
 
-def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed:
+def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int, engine: Engine) -> Squeezed:
     """Build the kernels' input from weighted rows ``y`` (n,) and ``x`` (n, p).
 
     Raises
@@ -173,12 +163,17 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
     """
     n, p = x.shape
     z = np.empty((n, p + 1))
-    z[:, :p] = x
-    z[:, p] = y
-    parts = [_pseudo_patients(z.take(rows, axis=0)) for rows in patterns.rows]
+    order = np.concatenate([rows.ravel() for rows in patterns.rows])
+    x.take(order, axis=0, out=z[:, :p])
+    y.take(order, out=z[:, p])
+    parts, at = [], 0
+    for rows in patterns.rows:
+        own = z[at : at + rows.size].reshape(*rows.shape, p + 1)
+        parts.append(_pseudo_patients(own, engine))
+        at += rows.size
     sizes = [len(part) for part in parts]
     stacked = np.concatenate([part.reshape(-1, p + 1) for part in parts])
-    kept, dropped, q, basis = _independent(np.ascontiguousarray(stacked[:, :-1]))
+    kept, dropped, q, basis = _independent(stacked[:, :-1], engine)
     response = stacked[:, -1]
     offset = q.T @ response
     residual = response - q @ offset
@@ -189,18 +184,9 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
     new = np.empty((len(stacked), width))
     new[:, :-1] = q
     new[:, -1] = residual / (scale if scale > 0 else 1.0)
-    seen = np.zeros((len(parts), n_visits), dtype=np.bool_)
-    off = np.concatenate(([0], np.cumsum(sizes)))
-    buffer = np.zeros(off[-1] * n_visits * width)
-    at = 0
-    for k, (r, slots) in enumerate(zip(sizes, patterns.slots, strict=True)):
-        m = len(slots)
-        seen[k, slots] = True
-        block = buffer[off[k] * n_visits * width : off[k + 1] * n_visits * width]
-        block.reshape(n_visits, r, width)[slots] = (
-            new[at : at + r * m].reshape(r, m, width).swapaxes(0, 1)
-        )
-        at += r * m
+    off = np.array([0, *accumulate(sizes)], dtype=np.int64)
+    lengths = np.array([len(slots) for slots in patterns.slots])
+    buffer, seen = engine.by_visit(new, off, lengths, np.concatenate(patterns.slots), n_visits)
     return Squeezed(
         z=buffer,
         off=off,
@@ -216,13 +202,13 @@ def squeeze(y: Floats, x: Floats, patterns: Patterns, n_visits: int) -> Squeezed
     )
 
 
-def _independent(x: Floats) -> tuple[Ints, Ints, Floats, Floats]:
+def _independent(x: Floats, engine: Engine) -> tuple[Ints, Ints, Floats, Floats]:
     """Keep the columns that those before them do not determine; orthonormalise what is kept."""
     every = np.arange(x.shape[1])
     length = np.sqrt(np.einsum("rp,rp->p", x, x))
     kept = every if length.all() else every[length > 0]
     while True:
-        q, basis = orthonormal(x if kept is every else x[:, kept])
+        q, basis = orthonormal(x if kept is every else x[:, kept], engine)
         copies = np.abs(basis.diagonal()) <= ALIASED * length[kept]
         if not copies.any():
             break

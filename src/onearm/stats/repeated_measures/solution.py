@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onearm.stats.repeated_measures import by_pattern, kernels
+from onearm.stats.repeated_measures.compiled import Engine
 from onearm.stats.repeated_measures.data import Observations
 from onearm.stats.repeated_measures.patterns import Patterns, Squeezed, find_patterns, squeeze
 from onearm.stats.repeated_measures.structures import Structure, starts
@@ -98,7 +99,7 @@ class Prepared:
     times: tuple[NDArray[Any], ...] | None  # per pattern, spatial structures only
 
 
-def prepare(rows: Observations, spatial: bool, reml: bool) -> Prepared:
+def prepare(rows: Observations, spatial: bool, reml: bool, engine: Engine) -> Prepared:
     """Gather and squeeze the rows.
 
     Raises
@@ -127,7 +128,7 @@ def prepare(rows: Observations, spatial: bool, reml: bool) -> Prepared:
             "expected more rows than columns",
             "use fewer covariates",
         )
-    squeezed = squeeze(y, x, placed, n_visits)
+    squeezed = squeeze(y, x, placed, n_visits, engine)
     p = len(squeezed.kept)
     if p == 0:
         raise FitError("every column of the design is zero", "give at least an intercept")
@@ -157,13 +158,14 @@ def residual_moments(data: Prepared) -> tuple[Floats, Floats]:
         e = squeezed.z[lo:hi].reshape(m, -1, p_all)[:, :, -1]
         total[group] += e @ e.T
     there = squeezed.seen.astype(np.float64)
-    by_count = there * squeezed.count[:, None]
-    groups = [squeezed.group == g for g in range(data.n_group)]
-    seen = np.stack([by_count[one].T @ there[one] for one in groups])
+    seen = np.empty_like(total)
+    for g in range(data.n_group):
+        by_count = there.T * (squeezed.count * (squeezed.group == g))
+        seen[g] = by_count @ there
     return total / np.maximum(seen, 1.0), seen
 
 
-def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Any) -> Solution:
+def solve(data: Prepared, structure: Structure, wanted: Inference, engine: Engine) -> Solution:
     """Fit one structure.
 
     Raises
@@ -201,7 +203,7 @@ class _Raw:
         wanted: Inference,
         kind: int,
         start: Floats,
-        engine: Any,
+        engine: Engine,
     ):
         squeezed, g = data.squeezed, data.n_group
         m, p, q = squeezed.seen.shape[1], len(squeezed.kept), len(start)
@@ -216,7 +218,7 @@ class _Raw:
         self.adjustment = np.zeros((1, p, p))
         self.df_observed, self.df_expected = np.zeros((1, p)), np.zeros((1, p))
         final = kernels.CHOLESKY if wanted.log_cholesky and kind == kernels.US else kind
-        engine(
+        engine.solve(
             squeezed.z, squeezed.off, squeezed.seen, squeezed.count, squeezed.group,
             np.array([0, len(squeezed.count)]), g, p, kind, structure.heterogeneous, final,
             wanted.natural, wanted.reml, wanted.linear, wanted.use_expected, MAX_STEPS,
@@ -269,7 +271,7 @@ def _from_log_cholesky(
     structure: Structure,
     wanted: Inference,
     moments: Floats,
-    engine: Any,
+    engine: Engine,
     failed: _Raw,
 ) -> _Raw:
     """Try an unstructured fit again from within the positive definite matrices, then finish as before."""
@@ -405,13 +407,13 @@ def refuse_undetermined(
         Two visits are never seen in one patient (unstructured), or the design fits the values of a
         visit exactly (a variance of its own): a single patient at it, say, and an effect of visit.
     """
+    if seen.min() > 0 and moments.diagonal(axis1=1, axis2=2).min() >= EXACTLY:
+        return
     if seen.shape[1] > 1 and not np.any(np.triu(seen.sum(axis=0), 1)):
         raise FitError(
             "no patient has two visits, so that nothing is known of the covariance between visits",
             "analyse one visit, or compare the visits as independent samples",
         )
-    if seen.min() > 0 and moments.min(where=np.eye(moments.shape[1]) > 0, initial=1.0) >= EXACTLY:
-        return
     levels = data.rows.visit_levels
     for g, pairs in enumerate(seen):
         where = "" if data.n_group == 1 else f" in group {data.rows.group_levels[g]!r}"

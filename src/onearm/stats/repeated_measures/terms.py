@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onearm.stats.repeated_measures.frames import FEW_ROWS, Codes, Floats
+from onearm.stats.repeated_measures.frames import Codes, Floats
+
+MANY_ROWS = 5_000  # from here on columns of factors are cheaper copied from a table of cells
 
 # fmt: off
 TRANSFORMS = ("I", "bs", "center", "exp", "exp2", "log", "log10", "log2", "poly", "scale", "standardize")
@@ -59,7 +61,7 @@ class Formula:
     factors: tuple[Factor, ...]
     terms: tuple[tuple[int, ...], ...]
 
-    @property
+    @functools.cached_property
     def variables(self) -> tuple[str, ...]:
         """The columns that the right side reads, in order of appearance."""
         return tuple(dict.fromkeys(name for f in self.factors for name in f.variables))
@@ -368,7 +370,7 @@ def matrix(model: Model, parts: Sequence[NDArray[Any]], n: int) -> Floats:
     blocks = list(itertools.chain(*model.blocks))
     factors = [i for i, levels in enumerate(model.levels) if levels is not None]
     cells = math.prod(model.widths[i] for i in factors)
-    if n < max(2 * cells, FEW_ROWS):
+    if n < max(2 * cells, MANY_ROWS):
         return np.concatenate([columns(model, b, parts, n) for b in blocks], axis=1)
     # Many rows share few cells: the columns of factors are written per cell and copied, the others are written over.
     grid: list[NDArray[Any]] = [np.ones((cells, width)) for width in model.widths]
