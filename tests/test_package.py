@@ -102,7 +102,7 @@ def test_what_runs_there_is_the_wheel_and_nothing_of_this_tree_or_its_tools(
     asks = (
         "import importlib.util as u, onearm\n"
         "print(onearm.__file__)\n"
-        "print(*(n for n in ('pytest', 'hypothesis', 'mypy', 'django', 'statsmodels') if u.find_spec(n)))\n"
+        "print(*(n for n in ('pytest', 'hypothesis', 'mypy', 'playwright', 'statsmodels') if u.find_spec(n)))\n"
     )
     program = installed / ("python.exe" if os.name == "nt" else "python")
     place, *tools = step("import", program, "-c", asks, cwd=tmp_path).splitlines()

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 from onearm.dates import PartialDate, study_day
 from onearm.errors import DateError, LedgerError, OnearmError, Problem
-from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Key, Snapshot
 from onearm.ledger.entries import check_drafts as check_ledger_drafts
-from onearm.records import LARGEST, Records, parse_value
+from onearm.records import LARGEST, FormKey, Records, is_conduct, parse_value
 from onearm.study import Form, Item, Study, Visit
 from onearm.units import convert
 
@@ -500,7 +499,7 @@ def _unread(records: Records) -> list[Problem]:
     return [
         _at(p, f"{key_words(entry.key)} (entry {entry.seq})")
         for entry in records.snapshot.entries
-        if entry.key.kind != "study"
+        if entry.key.kind != "study" and not is_conduct(entry.key)
         for p in _place_problems(records.study, entry.key)
     ]
 
@@ -531,7 +530,7 @@ def _holes(records: Records) -> list[Problem]:
     for form in records.study.forms:
         for key in records.instances(form.id):
             filled = records.filled(key)
-            empty = [i.id for i in _asked(form) if i.id not in filled]
+            empty = [i.id for i in asked(records, key) if i.id not in filled]
             if empty:
                 visit = f", visit {key.visit}" if key.visit else ""
                 problems.append(
@@ -546,11 +545,23 @@ def _holes(records: Records) -> list[Problem]:
     return problems
 
 
-def _asked(form: Form) -> Iterable[Item]:
-    """Items that must be answered; an attribution question is asked only when its finding is there."""
-    questions = INSTRUMENTS[form.instrument.name].questions if form.instrument else ()
-    derived = {q.id for q in questions if q.derived_from}
-    return (i for i in form.all_items if i.required and i.id not in derived)
+def asked(records: Records, key: FormKey) -> tuple[Item, ...]:
+    """The required items of a filled-in form; those that branching hides are not asked.
+
+    An attribution question is asked only when its finding is there; an item with a rule ``when`` once
+    that rule holds.
+    """
+    form = records.study.form(key.form)
+    hidden = form.attributions | {i.id for i in form.items if applies(records, key, i) is not True}
+    return tuple(i for i in form.all_items if i.required and i.id not in hidden)
+
+
+def applies(records: Records, key: FormKey, item: Item) -> bool | None:
+    """Whether an item is asked on this form; None where the items that decide it are missing."""
+    if item.when is None:
+        return True
+    rule, filled = records.study.rule(item.when), records.filled(key)
+    return rule.evaluate({n: filled[n].value if n in filled else None for n in rule.names})
 
 
 def _open_scores(records: Records) -> list[Problem]:

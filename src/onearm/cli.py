@@ -420,8 +420,8 @@ def verify(study: Path, anchor: str | None, database: str | None, json_: bool) -
 @guarded
 def status(study: Path, day: str | None, database: str | None, json_: bool) -> None:
     """Who is enrolled, which visits are due or overdue, what is open."""
-    from onearm.analysis import deviations
     from onearm.checks import check_records, disposition, enrolled, visit_states
+    from onearm.conduct import deviations
     from onearm.product import exposures
     from onearm.records import Records
 

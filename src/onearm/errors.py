@@ -22,6 +22,14 @@ class LedgerError(OnearmError):
     """The ledger refuses an operation, or cannot be read."""
 
 
+class ConductError(OnearmError):
+    """The trial's rules of conduct refuse an act. Holds every reason, one message each."""
+
+    def __init__(self, messages: str | list[str]):
+        self.messages = [messages] if isinstance(messages, str) else list(messages)
+        super().__init__("\n".join(self.messages))
+
+
 class UnitError(OnearmError):
     """A unit is unknown, or two units do not measure the same thing."""
 

@@ -14,10 +14,13 @@ from functools import cached_property
 from onearm.dates import PartialDate
 from onearm.errors import OnearmError
 from onearm.instruments import DERIVATIONS, INSTRUMENTS, Bounds
-from onearm.ledger import Entry, Snapshot
+from onearm.ledger import Entry, Key, Snapshot
 from onearm.study import Form, Item, Measure, Study
 from onearm.units import MOLAR_MASSES, convert
 
+CONDUCT = (
+    "@"  # in the item or form of an entry that is no answer but a mark, a signature, a query ...
+)
 LARGEST = 1e100  # beyond it nothing is measured, and squares and differences would overflow
 
 
@@ -111,6 +114,16 @@ class FormKey:
     repeat: int
 
 
+def is_conduct(key: Key) -> bool:
+    """Whether an entry is a mark, a signature, a query ... of the trial's conduct, not an answer."""
+    return CONDUCT in key.item or CONDUCT in key.form
+
+
+def form_key(key: Key) -> FormKey:
+    """The filled-in form that an entry belongs to."""
+    return FormKey(key.kind, key.about, key.form, key.visit, key.repeat)
+
+
 class Records:
     """A snapshot read through a study. Read-only; everything is worked out once and kept."""
 
@@ -139,14 +152,30 @@ class Records:
 
     @cached_property
     def _forms(self) -> dict[FormKey, dict[str, Entry]]:
+        """Answers by form; forms that were struck out are not data."""
+        return {key: items for key, items in self._answers.items() if key not in self.struck}
+
+    @cached_property
+    def _answers(self) -> dict[FormKey, dict[str, Entry]]:
         forms: dict[FormKey, dict[str, Entry]] = {}
         known = {form.id for form in self.study.forms}
         for entry in self.snapshot.entries:
-            k = entry.key
-            if k.form in known:
-                key = FormKey(k.kind, k.about, k.form, k.visit, k.repeat)
-                forms.setdefault(key, {})[k.item] = entry
+            if entry.key.form in known and CONDUCT not in entry.key.item:
+                forms.setdefault(form_key(entry.key), {})[entry.key.item] = entry
         return forms
+
+    @cached_property
+    def struck(self) -> frozenset[FormKey]:
+        """Filled-in forms that were struck out with a reason: shown greyed, used nowhere."""
+        return frozenset(
+            form_key(entry.key)
+            for entry in self.snapshot.entries
+            if entry.key.item == f"{CONDUCT}struck" and entry.value == "yes"
+        )
+
+    def answers(self, key: FormKey) -> Mapping[str, Entry]:
+        """The current entries of one filled-in form by item id, of a struck one too."""
+        return self._answers.get(key, {})
 
     @cached_property
     def _data(self) -> dict[tuple[str, str], list[Datum]]:
@@ -203,9 +232,7 @@ class Records:
         found: dict[FormKey, dict[str, Datum]] = {}
         for data in self._data.values():
             for d in data:
-                k = d.entry.key
-                key = FormKey(k.kind, k.about, k.form, k.visit, k.repeat)
-                found.setdefault(key, {})[d.item.id] = d
+                found.setdefault(form_key(d.entry.key), {})[d.item.id] = d
         return found
 
     def by_role(self, key: FormKey) -> dict[str, Datum]:

@@ -9,7 +9,7 @@ from onearm.analysis.outcomes import Outcome, run_analyses
 from onearm.analysis.published import PublishedCheck, resolve, round_half_up
 from onearm.analysis.renal import RenalRow
 from onearm.analysis.responders import Responders
-from onearm.analysis.results import Results, deviations, run
+from onearm.analysis.results import Results, run
 from onearm.analysis.worth import Line, Worth
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "before_after",
     "chance_without_effect",
     "chances",
-    "deviations",
     "differences",
     "resolve",
     "round_half_up",

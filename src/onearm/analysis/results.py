@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from onearm.analysis.background import Chance, chances
 from onearm.analysis.comparison import complete
@@ -12,7 +11,8 @@ from onearm.analysis.course import untreated_course
 from onearm.analysis.multiplicity import Judged, judge
 from onearm.analysis.outcomes import Outcome, run_analyses
 from onearm.analysis.published import PublishedCheck, published_checks
-from onearm.checks import check_records, visit_states
+from onearm.checks import check_records
+from onearm.conduct import deviations
 from onearm.datasets import Datasets
 from onearm.eligibility import Assessment, assess
 from onearm.errors import Problem
@@ -26,7 +26,6 @@ from onearm.safety import (
     adverse_events,
     by_term,
     overview,
-    reported_deviations,
     stopping_states,
 )
 from onearm.study import Study
@@ -95,45 +94,3 @@ def _chances(data: Datasets, outcomes: Sequence[Outcome]) -> dict[str, tuple[Cha
             course, _ = untreated_course(data, o.measure.id)
             found[o.measure.id] = chances(data, o.measure.id, complete(o.pairs)[0], course)
     return found
-
-
-def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviation, ...]:
-    """Deviations reported on forms, and those that the study file's own rules find."""
-    found = list(reported_deviations(records))
-    for state in visit_states(records, date.min):
-        if state.out_of_window:
-            side = "after" if state.out_of_window > 0 else "before"
-            what = f"visit {state.visit.id} done {abs(state.out_of_window)} days {side} its window"
-            seqs = [
-                d.entry.seq
-                for d in records.data("subject", state.subject)
-                if d.entry.key.visit == state.visit.id and d.item.role == "visit date"
-            ]
-            found.append(
-                Deviation(state.subject, what, state.done_on, None, "visit window", tuple(seqs))
-            )
-    for subject in records.treated:
-        found += _entry_deviation(records, subject)
-    for e in infusions:
-        for finding in e.findings:
-            if finding.met is False:
-                what = f"{finding.text}: {finding.found}"
-                found.append(Deviation(e.subject, what, e.day, None, "product rule", finding.seqs))
-    return tuple(found)
-
-
-def _entry_deviation(records: Records, subject: str) -> list[Deviation]:
-    """A subject infused although a criterion speaks against it, or is not known to hold."""
-    assessment = assess(records, subject)
-    if assessment.decision == "eligible":
-        return []
-    open_ = [r for r in assessment.results if r.met is not True]
-    ids = ", ".join(f"{r.criterion.id} {r.words}" for r in open_)
-    known = (
-        "although not eligible"
-        if assessment.decision == "not eligible"
-        else "with eligibility unknown"
-    )
-    seqs = tuple(sorted({s for r in open_ for e in r.evidence for s in e.seqs}))
-    what = f"infused {known} ({ids})"
-    return [Deviation(subject, what, records.anchor(subject), None, "eligibility", seqs)]

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import get_args
 
 from onearm.checks import check_drafts
+from onearm.conduct import gate
 from onearm.errors import ExchangeError, LedgerError, Problem
 from onearm.exchange.text import read_text
 from onearm.ledger import Draft, Entry, Key, Ledger
 from onearm.ledger.entries import Kind
+from onearm.records import Records
 from onearm.study import Study
 
 COLUMNS = ("kind", "about", "visit", "form", "item", "repeat", "value", "unit", "missing", "reason")
@@ -47,7 +49,9 @@ def import_entries(
         The file cannot be read, or any row is refused; holds every problem, and nothing was recorded.
     """
     drafts, places, problems = read_entries(path)
-    found = problems + check_drafts(study, drafts, ledger.snapshot(), today=today, where=places)
+    snapshot = ledger.snapshot()
+    found = problems + check_drafts(study, drafts, snapshot, today=today, where=places)
+    found += [p for p in gate(Records(study, snapshot), drafts) if p.id != "form.closed"]
     refused = [p for p in found if p.severity == "error"]
     if refused:
         raise ExchangeError([f"{p.where}: {p.message} [{p.id}]" for p in in_file_order(refused)])

@@ -6,8 +6,8 @@ whole chain from what is stored. Importing this package loads no database librar
 does.
 """
 
-from onearm.ledger.entries import Damage, Draft, Entry, Head, Key
+from onearm.ledger.entries import Damage, Draft, Entry, Head, Key, StaleError
 from onearm.ledger.snapshot import Snapshot
 from onearm.ledger.store import Ledger
 
-__all__ = ["Damage", "Draft", "Entry", "Head", "Key", "Ledger", "Snapshot"]
+__all__ = ["Damage", "Draft", "Entry", "Head", "Key", "Ledger", "Snapshot", "StaleError"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -359,6 +359,28 @@ def reason_fault(draft: Draft, current: Entry | None) -> str:
         f"at {current.at}) to '{new}' without a reason; every change of a recorded value says "
         "why; give the draft a reason"
     )
+
+
+class StaleError(LedgerError):
+    """What is to be changed is no longer what its writer saw; ``entries`` are those that stand now."""
+
+    def __init__(self, entries: Sequence[Entry], keys: Sequence[Key]):
+        self.entries = tuple(entries)
+        told = [f"{e.key} is now '{e.words}' (entry {e.seq}, by {e.by} at {e.at})" for e in entries]
+        told += [f"{key} has no entry any more" for key in keys]
+        super().__init__(
+            f"{'; '.join(told)}: recorded since you began; expected what you saw; nothing was recorded; "
+            "look at both and decide"
+        )
+
+
+def refuse_stale(seen: Mapping[Key, int], stands: Mapping[Key, Entry]) -> None:
+    """Refuse to record over entries that the writer has not seen."""
+    now = {key: stands[key].seq if key in stands else 0 for key in seen}
+    stale = [key for key in seen if now[key] != seen[key]]
+    if stale:
+        entries = [stands[key] for key in stale if key in stands]
+        raise StaleError(entries, [key for key in stale if key not in stands])
 
 
 def raise_all(faults: Sequence[str]) -> None:

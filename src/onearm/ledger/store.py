@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -26,6 +26,7 @@ from onearm.ledger.entries import (
     check_reason,
     raise_all,
     reason_fault,
+    refuse_stale,
     show,
     to_entry,
     unchanged,
@@ -99,7 +100,14 @@ class Ledger:
         self.close()
 
     def record(
-        self, drafts: Sequence[Draft], *, by: str, role: str, site: str, study_hash: str
+        self,
+        drafts: Sequence[Draft],
+        *,
+        by: str,
+        role: str,
+        site: str,
+        study_hash: str,
+        seen: Mapping[Key, int] | None = None,
     ) -> list[Entry]:
         """Append what is new or changed: all of it, or on any fault nothing.
 
@@ -111,6 +119,9 @@ class Ledger:
             Who records, in which role, where; only ``site`` may be blank.
         study_hash
             Hash of the study file in force.
+        seen
+            The number of the entry that the writer saw for a key, 0 for none. Where another one
+            stands by now, nothing is recorded: nobody overwrites what he has not seen.
 
         Returns
         -------
@@ -118,6 +129,8 @@ class Ledger:
 
         Raises
         ------
+        StaleError
+            Something in ``seen`` was changed meanwhile; it names the entries that stand.
         LedgerError
             A change without a reason, a value together with a word for missing, two drafts of one
             key, a text that cannot be kept, a machine's clock that went back; every faulty draft is
@@ -132,10 +145,9 @@ class Ledger:
         from onearm.ledger import database
 
         with self._one_writer, self._database.writing() as connection:
-            stands = {
-                entry.key: entry
-                for entry in database.current(connection, [draft.key for draft in drafts])
-            }
+            keys = {draft.key for draft in drafts} | set(seen or ())
+            stands = {entry.key: entry for entry in database.current(connection, list(keys))}
+            refuse_stale(seen or {}, stands)
             new = [d for d in drafts if d.key not in stands or not unchanged(d, stands[d.key])]
             raise_all([fault for d in new if (fault := reason_fault(d, stands.get(d.key)))])
             return self._append(connection, new, author) if new else []

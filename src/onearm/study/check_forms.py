@@ -90,6 +90,7 @@ def check_forms(check: Check) -> None:
             )
         for m, item in enumerate(form.items):
             _item(check, (*path, "items", m), item)
+            _when(check, (*path, "items", m, "when"), form, item)
             _role(check, (*path, "items", m, "role"), form, item)
             _item_id(check, (*path, "items", m, "id"), form, item, seen)
         _instrument(check, (*path, "instrument"), form)
@@ -117,6 +118,18 @@ def _item_id(check: Check, path: Path, form: Form, item: Item, seen: dict[str, s
                 "rename this item",
                 item.id,
             )
+
+
+def _when(check: Check, path: Path, form: Form, item: Item) -> None:
+    """What decides whether an item is asked stands on the same form, and is not the item itself."""
+    if item.when is None:
+        return
+    choices = {
+        i.id: tuple(i.choices or ()) if i.type == "choice" and i.choices else i.type
+        for i in form.all_items
+        if i.id != item.id
+    }
+    check.rule_over(path, item.when, choices)
 
 
 def _item(check: Check, path: Path, item: Item) -> None:

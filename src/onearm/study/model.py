@@ -35,6 +35,7 @@ from onearm.study.values import (
     Id,
     Information,
     ItemType,
+    Meaning,
     MeasureId,
     Method,
     MissingMethod,
@@ -264,7 +265,11 @@ class Schedule(Part):
 
 
 class Item(Part):
-    """One thing asked. ``unit`` is UCUM, empty for anything but numbers."""
+    """One thing asked. ``unit`` is UCUM, empty for anything but numbers.
+
+    ``when`` is a rule over items of the same form: the item is asked where it holds. ``identifying``
+    marks what tells who somebody is.
+    """
 
     id: Name
     label: Text
@@ -276,6 +281,8 @@ class Item(Part):
     required: YesNo = True
     role: Role | None = None
     refers: About | None = None
+    when: Text | None = None
+    identifying: YesNo = False
 
 
 class InstrumentUse(Part):
@@ -288,13 +295,17 @@ class InstrumentUse(Part):
 
 
 class Form(Part):
-    """A page of questions about a subject, a donor or a lot."""
+    """A page of questions about a subject, a donor or a lot.
+
+    ``sign`` lists the signatures it needs, by their meaning; two of them are by two different people.
+    """
 
     id: Name
     label: Text
     about: About = "subject"
     repeating: YesNo = False
     unscheduled: YesNo = False
+    sign: tuple[Meaning, ...] = ()
     instrument: InstrumentUse | None = None
     items: tuple[Item, ...] = ()
 
@@ -306,6 +317,14 @@ class Form(Part):
         instrument = INSTRUMENTS[self.instrument.name]
         questions = instrument.questions_for(arthritis=self.instrument.arthritis)
         return self.items + tuple(Item(id=q.id, label=q.label, type="yesno") for q in questions)
+
+    @cached_property
+    def attributions(self) -> frozenset[str]:
+        """Questions that say only whether a laboratory finding is due to the disease."""
+        if self.instrument is None or self.instrument.name not in INSTRUMENTS:
+            return frozenset()
+        questions = INSTRUMENTS[self.instrument.name].questions
+        return frozenset(q.id for q in questions if q.derived_from)
 
     @property
     def scores(self) -> tuple[str, ...]:

@@ -315,6 +315,7 @@ Timing = Literal["before recruiting", "while recruiting", "after recruiting", "n
 Hla = Literal["required", "not required", "not stated"]
 ItemType = Literal["quantity", "integer", "date", "choice", "yesno", "text"]
 About = Literal["subject", "donor", "lot"]
+Meaning = Literal["author", "review", "approval", "responsibility"]
 Role = Literal[
     "visit date",
     "event term",

@@ -1,0 +1,286 @@
+"""The states of a form, as entries of the ledger: complete, verified, locked, struck out; signatures.
+
+A mark is set and unset by an entry of its own; unsetting needs a reason, as every change does. A
+signature holds the hash of exactly what was shown; it is void, visibly, as soon as the form shows
+anything else: another value, another label, an item more or less.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from onearm.checks import asked
+from onearm.conduct.people import Person
+from onearm.errors import ConductError
+from onearm.ledger import Draft, Entry, Key
+from onearm.records import CONDUCT, FormKey, Records
+
+MARKS = ("complete", "verified", "locked", "struck")
+MEANINGS: Mapping[str, str] = {
+    "author": "I entered or checked these values",
+    "review": "I have reviewed these values",
+    "approval": "I approve them",
+    "responsibility": "I take responsibility for them as investigator",
+}
+"""What a signature can mean (21 CFR 11.50: review, approval, responsibility, authorship)."""
+
+AGAIN = "set again"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature under a form: what it means, by whom, when, and whether it still covers the form.
+
+    ``at`` is the signer's local time with its zone, ``recorded`` the ledger's time in UTC.
+    ``why_void`` is empty while it is valid.
+    """
+
+    meaning: str
+    user: str
+    name: str
+    role: str
+    at: str
+    recorded: str
+    seq: int
+    why_void: str
+
+    @property
+    def valid(self) -> bool:
+        """Whether the form still shows exactly what was signed."""
+        return not self.why_void
+
+
+@dataclass(frozen=True)
+class FormState:
+    """Where a filled-in form stands.
+
+    ``open_items`` are the required items with neither a value nor a reason for its absence.
+    """
+
+    key: FormKey
+    entered: int
+    open_items: tuple[str, ...]
+    marks: Mapping[str, Entry]
+    signatures: tuple[Signature, ...]
+
+    def has(self, mark: str) -> bool:
+        """Whether a mark is set."""
+        entry = self.marks.get(mark)
+        return entry is not None and entry.value == "yes"
+
+    @property
+    def signed(self) -> bool:
+        """Whether a valid signature stands under the form."""
+        return any(s.valid for s in self.signatures)
+
+    @property
+    def void(self) -> tuple[Signature, ...]:
+        """Signatures that no longer cover what the form shows."""
+        return tuple(s for s in self.signatures if not s.valid)
+
+    @property
+    def word(self) -> str:
+        """The furthest state: empty, saved, complete, verified, signed, locked, struck out."""
+        if self.has("struck"):
+            return "struck out"
+        if self.has("locked"):
+            return "locked"
+        if self.signed:
+            return "signed"
+        for mark in ("verified", "complete"):
+            if self.has(mark):
+                return mark
+        return "saved" if self.entered else "empty"
+
+
+def mark_key(form: FormKey, mark: str) -> Key:
+    """Where a mark or a signature of a form is recorded."""
+    return Key(form.kind, form.about, form.form, CONDUCT + mark, form.visit, form.repeat)  # type: ignore[arg-type]
+
+
+def item_key(form: FormKey, item: str) -> Key:
+    """Where an item of a form is recorded."""
+    return Key(form.kind, form.about, form.form, item, form.visit, form.repeat)  # type: ignore[arg-type]
+
+
+def form_state(records: Records, form: FormKey) -> FormState:
+    """Where a form stands: its marks, its signatures, what is still open."""
+    answers = records.answers(form)
+    marks = {m: e for m in MARKS if (e := records.snapshot.get(mark_key(form, m))) is not None}
+    open_items = tuple(item.id for item in asked(records, form) if item.id not in answers)
+    return FormState(form, len(answers), open_items, marks, signatures(records, form))
+
+
+def signatures(records: Records, form: FormKey) -> tuple[Signature, ...]:
+    """Every signature under a form, valid or void, in the order of their meanings."""
+    found = []
+    for meaning in MEANINGS:
+        entry = records.snapshot.get(mark_key(form, f"signed.{meaning}"))
+        if entry is None:
+            continue
+        told = _read(entry)
+        why = "" if told["hash"] == shown_hash(records, form) else _why_void(records, form, entry)
+        if entry.value is None:
+            why = f"withdrawn: {entry.reason}"
+        found.append(
+            Signature(
+                meaning, entry.by, told["name"], entry.role, told["at"], entry.at, entry.seq, why
+            )
+        )
+    return tuple(found)
+
+
+def _read(entry: Entry) -> dict[str, str]:
+    try:
+        told = json.loads(entry.value or "{}")
+    except ValueError:
+        told = {}
+    return {name: str(told.get(name, "")) for name in ("hash", "name", "at")}
+
+
+def _why_void(records: Records, form: FormKey, signature: Entry) -> str:
+    """What changed since: values by their items, else the definition of the form."""
+    later = [e.key.item for e in records.answers(form).values() if e.seq > signature.seq]
+    if later:
+        return f"{', '.join(later)} changed after it"
+    if signature.study_hash != records.study.hash:
+        return "the form's definition or its score changed with the study file"
+    return "a score shown with it changed, since values of other forms did"
+
+
+def shown(records: Records, form: FormKey) -> dict[str, Any]:
+    """Exactly what a form shows: its definition, each value in words, its scores."""
+    definition, answers = records.study.form(form.form), records.answers(form)
+    items = [
+        {
+            "item": item.id,
+            "label": item.label,
+            "type": item.type,
+            "unit": item.unit,
+            "choices": dict(item.choices or {}),
+            "shown": answers[item.id].words if item.id in answers else "",
+        }
+        for item in definition.all_items
+    ]
+    scores = {
+        name: str(bounds)
+        for score in records.scores
+        if (score.subject, score.visit, score.form.id) == (form.about, form.visit, form.form)
+        for name, bounds in score.bounds.items()
+    }
+    place = [form.kind, form.about, form.visit, form.form, form.repeat]
+    return {"place": place, "label": definition.label, "items": items, "scores": scores}
+
+
+def shown_hash(records: Records, form: FormKey) -> str:
+    """SHA-256 of what a form shows, over JSON with sorted keys and without blanks, in UTF-8."""
+    return _digest(
+        json.dumps(shown(records, form), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    )
+
+
+@cache
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def draft_mark(records: Records, form: FormKey, mark: str, on: bool, reason: str = "") -> Draft:
+    """A mark to be set or unset.
+
+    Raises
+    ------
+    ConductError
+        The mark stands so already, was never set, cannot be set yet, or is unset without a reason.
+    """
+    state = form_state(records, form)
+    place = f"form {form.form} of {form.kind} {form.about}"
+    if state.has(mark) == on:
+        raise ConductError(
+            f"{place}: is {'already' if on else 'not'} {mark}; nothing to do; look at it again"
+        )
+    if on and mark in ("complete", "verified", "locked"):
+        _refuse_early(state, mark, place)
+    if on and mark == "struck" and not reason.strip():
+        raise ConductError(f"{place}: a row is struck out with a reason; say why in words")
+    if not on and not reason.strip():
+        raise ConductError(f"{place}: {mark} is taken back only with a reason; say why in words")
+    again = AGAIN if mark in state.marks else ""
+    return Draft(mark_key(form, mark), "yes" if on else "no", reason=reason.strip() or again)
+
+
+def _refuse_early(state: FormState, mark: str, place: str) -> None:
+    if not state.entered:
+        raise ConductError(f"{place}: nothing is recorded on it, so it cannot be {mark}; enter it")
+    if mark == "complete" and state.open_items:
+        raise ConductError(
+            f"{place}: {', '.join(state.open_items)} not answered; expected a value or a reason why there is none; "
+            "answer them"
+        )
+    if mark == "verified" and not state.has("complete"):
+        raise ConductError(
+            f"{place}: is not complete; only a complete form is verified; complete it first"
+        )
+
+
+def draft_signature(
+    records: Records, form: FormKey, meaning: str, person: Person, at: str, seen_hash: str
+) -> Draft:
+    """A signature under exactly what was shown.
+
+    Parameters
+    ----------
+    at
+        The signer's local time with its zone, ISO 8601.
+    seen_hash
+        :func:`shown_hash` as the page had it; another one by now means that something changed.
+
+    Raises
+    ------
+    ConductError
+        An unknown meaning, an incomplete form, something else shown than seen, a signature that stands, or
+        one person for two signatures where the study file wants two people.
+    """
+    place = f"form {form.form} of {form.kind} {form.about}"
+    state = form_state(records, form)
+    now = shown_hash(records, form)
+    if meaning not in MEANINGS:
+        raise ConductError(
+            f"{place}: '{meaning}' is no meaning of a signature; they are {', '.join(MEANINGS)}; choose one"
+        )
+    if seen_hash != now:
+        raise ConductError(
+            f"{place}: changed since you opened it; a signature covers exactly what was shown; look at it again"
+        )
+    if not state.has("complete"):
+        raise ConductError(
+            f"{place}: is not complete; only a complete form is signed; complete it first"
+        )
+    for signature in state.signatures:
+        if signature.valid and signature.meaning == meaning:
+            raise ConductError(f"{place}: {signature.name} has signed this already; nothing to do")
+        if signature.valid and signature.user == person.user and two_people(records, form):
+            raise ConductError(
+                f"{place}: you signed it as {signature.meaning}; the study file wants two different people; "
+                "ask another person"
+            )
+    value = json.dumps({"hash": now, "name": person.name, "at": at}, ensure_ascii=False)
+    key = mark_key(form, f"signed.{meaning}")
+    again = records.snapshot.get(key) is not None
+    return Draft(key, value, reason="signed again" if again else f"signature: {meaning}")
+
+
+def two_people(records: Records, form: FormKey) -> bool:
+    """Whether the study file asks for signatures by two different people under this form."""
+    return len(records.study.form(form.form).sign) > 1
+
+
+def unsigned(records: Records, form: FormKey) -> tuple[str, ...]:
+    """The signatures that the study file asks for under this form and that do not validly stand."""
+    wanted = records.study.form(form.form).sign
+    valid = {s.meaning for s in signatures(records, form) if s.valid}
+    return tuple(meaning for meaning in wanted if meaning not in valid)

@@ -1,0 +1,249 @@
+"""Where a subject stands, and what is open to it: screening, enrolment with its signature, visits.
+
+Nothing later opens before: forms of the infusion's visit and after it open with the signed decision to
+enrol, the infusion's own form with a released lot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+
+from onearm.checks import VisitState, disposition, visit_states
+from onearm.conduct.people import Person
+from onearm.eligibility import Assessment, assess
+from onearm.errors import ConductError
+from onearm.ledger import Draft, Entry, Key
+from onearm.product import release
+from onearm.records import CONDUCT, FormKey, Records
+
+ENROLMENT, VISIT = f"{CONDUCT}enrolment", f"{CONDUCT}visit"
+MISSED_REASONS = (
+    "patient did not come",
+    "patient was ill",
+    "site was closed",
+    "visit was forgotten",
+    "other reason",
+)
+
+
+@dataclass(frozen=True)
+class SubjectState:
+    """Where a subject stands.
+
+    ``word`` is screening, eligible, enrolled, treated, or the recorded disposition.
+    """
+
+    subject: str
+    site: str
+    word: str
+    assessment: Assessment
+    decision: Entry | None
+
+
+@dataclass(frozen=True)
+class VisitRow:
+    """A scheduled visit of a subject with what the site said when it was missed."""
+
+    state: VisitState
+    missed: Entry | None
+
+    @property
+    def word(self) -> str:
+        """``missed`` where the site said so, else the state the calendar gives."""
+        return "missed" if self.missed is not None else self.state.state
+
+
+def site_of(records: Records, kind: str, about: str) -> str:
+    """The site of a subject, donor or lot: that of the first entry that stands about it."""
+    entries = records.snapshot.about(kind, about)
+    return entries[0].site if entries else ""
+
+
+def decision_of(records: Records, subject: str) -> Entry | None:
+    """The signed decision to enrol; None while there is none, or after it was taken back."""
+    entry = records.snapshot.get(_decision_key(subject))
+    return entry if entry is not None and entry.value not in (None, "no") else None
+
+
+def _decision_key(subject: str) -> Key:
+    return Key("subject", subject, form=ENROLMENT, item=f"{CONDUCT}decision")
+
+
+def exception_key(subject: str, criterion: str) -> Key:
+    """Where a signed exception to a criterion is recorded."""
+    return Key("subject", subject, form=ENROLMENT, item=f"{CONDUCT}exception.{criterion}")
+
+
+def exceptions(records: Records, subject: str) -> dict[str, Entry]:
+    """Signed exceptions by criterion."""
+    population = records.study.population
+    ids = [c.id for c in (*population.inclusion, *population.exclusion)]
+    found = {i: records.snapshot.get(exception_key(subject, i)) for i in ids}
+    return {i: e for i, e in found.items() if e is not None and e.value is not None}
+
+
+def subject_state(records: Records, subject: str) -> SubjectState:
+    """Where a subject stands now."""
+    assessment, decision = assess(records, subject), decision_of(records, subject)
+    ended = disposition(records, subject)
+    if ended:
+        word = ended
+    elif records.anchor(subject) is not None:
+        word = "treated"
+    elif decision is not None:
+        word = "enrolled"
+    else:
+        word = "eligible" if not open_criteria(records, assessment) else "screening"
+    return SubjectState(subject, site_of(records, "subject", subject), word, assessment, decision)
+
+
+def open_criteria(records: Records, assessment: Assessment) -> tuple[str, ...]:
+    """Criteria neither met nor excepted by signature."""
+    excepted = exceptions(records, assessment.subject)
+    return tuple(
+        r.criterion.id
+        for r in assessment.results
+        if r.met is not True and r.criterion.id not in excepted
+    )
+
+
+def assessment_hash(assessment: Assessment) -> str:
+    """SHA-256 of what the page of criteria shows: each with its truth and its evidence."""
+    told = [
+        [
+            r.criterion.id,
+            r.criterion.text,
+            r.words,
+            [[e.name, e.shown, str(e.date)] for e in r.evidence],
+        ]
+        for r in assessment.results
+    ]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
+
+
+def draft_exception(
+    records: Records, subject: str, criterion: str, reason: str, person: Person, at: str
+) -> Draft:
+    """A signed exception to one criterion.
+
+    Raises
+    ------
+    ConductError
+        The criterion is unknown or met, or no reason is given.
+    """
+    results = {r.criterion.id: r for r in assess(records, subject).results}
+    if criterion not in results:
+        raise ConductError(
+            f"criterion '{criterion}' is not in the study file; the criteria are {', '.join(results)}; choose one"
+        )
+    if results[criterion].met is True:
+        raise ConductError(f"{criterion} is met; an exception is for what is not; nothing to do")
+    if not reason.strip():
+        raise ConductError(
+            f"{criterion}: an exception needs a reason; say in words why it is justified"
+        )
+    value = json.dumps(
+        {"name": person.name, "at": at, "stood": results[criterion].words}, ensure_ascii=False
+    )
+    return Draft(exception_key(subject, criterion), value, reason=reason.strip())
+
+
+def draft_enrolment(
+    records: Records, subject: str, person: Person, at: str, seen_hash: str
+) -> Draft:
+    """The signed decision to enrol.
+
+    Raises
+    ------
+    ConductError
+        A criterion is neither met nor excepted, the evidence changed since it was looked at, or the
+        subject is enrolled or has left.
+    """
+    state = subject_state(records, subject)
+    if state.word not in ("screening", "eligible"):
+        raise ConductError(
+            f"subject {subject}: is {state.word}; only a subject in screening is enrolled"
+        )
+    open_ = open_criteria(records, state.assessment)
+    if open_:
+        words = {r.criterion.id: r.words for r in state.assessment.results}
+        told = ", ".join(f"{i} {words[i]}" for i in open_)
+        raise ConductError(
+            f"subject {subject}: {told}; every criterion is met, or excepted by a signature with a reason, before a "
+            "subject is enrolled; enter what is missing or sign an exception"
+        )
+    if seen_hash != assessment_hash(state.assessment):
+        raise ConductError(
+            f"subject {subject}: the evidence changed since you opened the page; a decision rests on what was shown; "
+            "look at it again"
+        )
+    value = json.dumps({"hash": seen_hash, "name": person.name, "at": at}, ensure_ascii=False)
+    return Draft(_decision_key(subject), value, reason="enrolled: every criterion met or excepted")
+
+
+def draft_missed(records: Records, subject: str, visit: str, code: str, words: str) -> Draft:
+    """A visit that did not take place, with the reason.
+
+    Raises
+    ------
+    ConductError
+        Something is recorded at the visit, or the reason is none of the list.
+    """
+    if records.visit_date(subject, visit) is not None:
+        raise ConductError(
+            f"subject {subject}, visit {visit}: values are recorded at it, so it took place; strike them out first"
+        )
+    if code not in MISSED_REASONS or (code == "other reason" and not words.strip()):
+        raise ConductError(
+            f"visit {visit}: '{code}' is no reason; the reasons are {', '.join(MISSED_REASONS)}; choose one, and say "
+            "more where it is another"
+        )
+    key = Key("subject", subject, form=VISIT, item=f"{CONDUCT}missed", visit=visit)
+    return Draft(key, code, reason=words.strip() or code)
+
+
+def visit_rows(records: Records, today: date) -> tuple[VisitRow, ...]:
+    """Every scheduled visit of every subject, missed ones marked."""
+    return tuple(
+        VisitRow(
+            state,
+            records.snapshot.get(
+                Key(
+                    "subject",
+                    state.subject,
+                    form=VISIT,
+                    item=f"{CONDUCT}missed",
+                    visit=state.visit.id,
+                )
+            ),
+        )
+        for state in visit_states(records, today)
+    )
+
+
+def closed_because(records: Records, form: FormKey) -> str:
+    """Why nothing can be entered on a form yet, in words; ``""`` when it is open."""
+    if form.kind != "subject" or not form.visit or records.anchor(form.about) is not None:
+        return ""
+    study = records.study
+    visit = next((v for v in study.schedule.visits if v.id == form.visit), None)
+    if visit is None or visit.offset < study.visit_of_anchor().offset:
+        return ""  # an unknown visit is the checks' business
+    if decision_of(records, form.about) is None:
+        return f"visit {form.visit} opens when the decision to enrol is signed"
+    anchor = study.schedule.anchor.form
+    if form.form == anchor and study.product.release and not released_lots(records):
+        return "the infusion opens when a lot is released: every release test met, or conditionally"
+    return ""
+
+
+def released_lots(records: Records) -> tuple[str, ...]:
+    """Lots that may be given."""
+    return tuple(
+        lot
+        for lot in records.lots
+        if release(records, lot).state in ("released", "conditionally released")
+    )
