@@ -380,6 +380,21 @@ def import_(
 
 @main.command()
 @PLACE
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind to.")
+@click.option("--tls-proxy", is_flag=True, help="A proxy that speaks TLS stands in front.")
+@DATABASE
+@guarded
+def serve(study: Path, port: int, host: str, tls_proxy: bool, database: str | None) -> None:
+    """Run the trial in the browser: forms, signatures, queries, audit trail."""
+    from onearm.web.serve import serve as run
+
+    folder = study_path(study).parent
+    run(folder, host=host, port=port, database=database or "", tls_proxy=tls_proxy, say=click.echo)
+
+
+@main.command()
+@PLACE
 @click.option(
     "--anchor", metavar="SEQ:HASH", help="A head noted earlier, for example from a report's foot."
 )

@@ -1,0 +1,1 @@
+"""The trial run in the browser: pages that read, call one function and show; nothing is decided here."""

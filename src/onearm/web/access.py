@@ -1,0 +1,53 @@
+"""Who is asking, and may they: every view says which right it needs; everything else is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+
+from onearm.conduct import Person, rights_of, site_of
+from onearm.records import Records
+from onearm.web.place import place
+
+View = Callable[..., HttpResponse]
+
+
+def person_of(request: HttpRequest) -> Person:
+    """The signed-in person with the rights that the ledger has now."""
+    known = getattr(request, "onearm_person", None)
+    if known is None or known.user != request.user.get_username():
+        user: Any = request.user
+        rights = rights_of(place().records().snapshot, user.get_username())
+        known = Person(user.get_username(), user.get_full_name() or user.get_username(), rights)
+        request.onearm_person = known  # type: ignore[attr-defined]
+    return known
+
+
+def needs(action: str) -> Callable[[View], View]:
+    """A view for those who hold this right at some site; the view and the gate look at the site itself."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+            if not person_of(request).anywhere(action, place().today()):
+                raise PermissionDenied
+            return view(request, *args, **named)
+
+        checked.needs = action  # type: ignore[attr-defined]
+        return checked
+
+    return decorate
+
+
+def site_shown(request: HttpRequest, records: Records, kind: str, about: str) -> str:
+    """The site of a subject, donor or lot; 404, as if there were none, for people of other sites."""
+    if not records.snapshot.about(kind, about):
+        raise Http404
+    site = site_of(records, kind, about)
+    if not person_of(request).sees(site, place().today()):
+        raise Http404
+    return site

@@ -1,0 +1,1 @@
+"""The pages, by what a person comes for: overview, entry, oversight, people."""

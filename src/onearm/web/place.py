@@ -1,0 +1,56 @@
+"""The served folder: study, ledger, records; one per process."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from functools import cache
+from pathlib import Path
+from threading import Lock, RLock
+
+from django.utils import timezone
+
+from onearm.ledger import Head, Ledger
+from onearm.records import Records
+from onearm.study import Study, load_study
+
+
+class Place:
+    """A study folder while it is served.
+
+    ``write_lock`` is held round every save: threads that wait in one queue keep their order, which
+    SQLite's own waiting does not.
+    """
+
+    def __init__(self, folder: Path, database: str = ""):
+        self.folder = folder
+        self.database = database
+        self.write_lock = RLock()
+        self.study: Study = load_study(folder / "study.yaml")
+        self.ledger = Ledger.open(database or folder / "ledger.db", create=True)
+        self._reading = Lock()
+        self._records: Records | None = None
+        self._head: Head | None = None
+
+    def records(self) -> Records:
+        """What stands now, read through the study file; read anew only when the ledger grew."""
+        head = self.ledger.head()
+        with self._reading:
+            if self._records is None or self._head != head:
+                snapshot = self.ledger.snapshot()
+                self._records, self._head = Records(self.study, snapshot), snapshot.head
+            return self._records
+
+    def today(self) -> date:
+        """The site's calendar date."""
+        return timezone.localdate()
+
+    def close(self) -> None:
+        """Give back the database."""
+        self.ledger.close()
+
+
+@cache
+def place() -> Place:
+    """The folder that this process serves."""
+    return Place(Path(os.environ["ONEARM_DIR"]), os.environ.get("ONEARM_DATABASE", ""))

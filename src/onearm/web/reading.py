@@ -1,0 +1,28 @@
+"""What people type, as the ledger keeps it: Latin digits, a decimal point, trimmed text."""
+
+from __future__ import annotations
+
+import unicodedata
+
+DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+MINUS = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-"})
+
+
+def latin_digits(text: str) -> str:
+    """Persian and Arabic-Indic digits as Latin ones."""
+    return text.translate(DIGITS)
+
+
+def read_number(text: str) -> str:
+    """A typed number: Latin digits, the Arabic decimal separator as a point, a plain minus.
+
+    A comma stays: 1,800 is one and four fifths to one reader and eighteen hundred to another, so the
+    checks refuse it and ask.
+    """
+    plain = latin_digits(text.strip()).translate(MINUS)
+    return plain.replace("\N{ARABIC DECIMAL SEPARATOR}", ".")
+
+
+def read_text(text: str) -> str:
+    """Typed text, composed (NFC), without blanks at its ends, line breaks as one blank."""
+    return " ".join(unicodedata.normalize("NFC", text).split())

@@ -1,0 +1,154 @@
+"""``onearm serve``: make what is missing, say where the pages are, serve them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+
+from onearm.errors import LedgerError, OnearmError
+from onearm.ledger import Ledger
+from onearm.study import Study, load_study
+
+SOUND_SQLITE = ((3, 51, 3), (3, 44, 6), (3, 50, 7))
+THREADS = 8
+
+
+def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str = "") -> Study:
+    """Make what a served folder needs beside its study file, and set Django up.
+
+    Raises
+    ------
+    StudyError, LedgerError
+        The study file cannot be used; the ledger is damaged or cannot be opened.
+    """
+    study = load_study(folder / "study.yaml")
+    versions = folder / "versions"
+    versions.mkdir(exist_ok=True)
+    kept = versions / f"{study.hash}.yaml"
+    if not kept.exists():
+        kept.write_bytes((folder / "study.yaml").read_bytes())
+    with Ledger.open(database or folder / "ledger.db", create=True) as ledger:
+        damages = ledger.verify()
+    if damages:
+        raise LedgerError(
+            f"ledger: entry {damages[0].seq}: {damages[0].message}; a damaged ledger is not served; "
+            "`onearm verify` lists all that was found; restore the last backup"
+        )
+    _secret(folder / "secret.key")
+    os.environ["ONEARM_DIR"] = str(folder.resolve())
+    os.environ["ONEARM_DATABASE"] = database
+    os.environ["ONEARM_TLS"] = "1" if tls else ""
+    if hosts:
+        os.environ["ONEARM_HOSTS"] = hosts
+    os.environ["DJANGO_SETTINGS_MODULE"] = "onearm.web.settings"
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0, interactive=False)
+    return study
+
+
+def _secret(path: Path) -> None:
+    """The key that signs sessions, readable by its owner only."""
+    if path.exists():
+        return
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(64))
+
+
+def first_link(base: str) -> str:
+    """A one-time link for the first administrator; ``""`` when there is an account already."""
+    from django.contrib.auth import get_user_model
+    from django.urls import reverse
+
+    from onearm.web.models import Invitation
+
+    if get_user_model().objects.exists():
+        return ""
+    Invitation.objects.filter(first=True).delete()
+    return base + reverse("invited", args=[Invitation.issue(first=True)])
+
+
+def check_sign_in(folder: Path) -> str:
+    """Whether somebody can sign in on this folder: an account that may, its password hash readable.
+
+    Returns the number of such accounts in words; raises OnearmError when there is none.
+    """
+    with sqlite3.connect(f"file:{folder / 'accounts.db'}?mode=ro", uri=True) as connection:
+        rows = connection.execute("SELECT password FROM auth_user WHERE is_active = 1").fetchall()
+    usable = [p for (p,) in rows if p.startswith("scrypt$")]
+    if not usable:
+        raise OnearmError(
+            f"{folder.name}: no account can sign in; expected at least one; restore accounts too"
+        )
+    return f"{len(usable)} account{'s' if len(usable) != 1 else ''} can sign in"
+
+
+def serve(
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    database: str = "",
+    tls_proxy: bool = False,
+    say: Callable[[str], object] = print,
+) -> None:
+    """Serve a study folder until it is stopped.
+
+    Raises
+    ------
+    OnearmError
+        The address is not loopback and no TLS proxy is named, or the folder cannot be served.
+    """
+    if not tls_proxy and not _loopback(host):
+        raise OnearmError(
+            f"host {host}: is reached from other machines, and this server speaks no TLS; expected 127.0.0.1, or a "
+            "proxy that speaks TLS in front; start with --tls-proxy behind one"
+        )
+    hosts = os.environ.get("ONEARM_HOSTS", "")
+    study = prepare(folder, database, tls=tls_proxy, hosts=hosts)
+    base = f"http://{host}:{port}"
+    say(f"{study.id}: {study.title}")
+    say(f"Pages at {base}/ until you press Ctrl-C.")
+    if not database and not _sound(sqlite3.sqlite_version_info):
+        say(
+            f"SQLite {sqlite3.sqlite_version} has a rare fault in its write-ahead log, mended in 3.51.3: back up daily."
+        )
+    if link := first_link(base):
+        say(f"First administrator: open this link once, within an hour:\n  {link}")
+    from waitress import serve as run
+
+    from onearm.web.wsgi import application
+
+    proxy = {
+        "trusted_proxy": "127.0.0.1",
+        "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
+        "clear_untrusted_proxy_headers": True,
+    }
+    run(
+        application,
+        host=host,
+        port=port,
+        threads=THREADS,
+        ident="onearm",
+        **(proxy if tls_proxy else {}),
+    )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _sound(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite has the repair of its write-ahead log."""
+    return version >= SOUND_SQLITE[0] or any(
+        version[:2] == fixed[:2] and version >= fixed for fixed in SOUND_SQLITE[1:]
+    )

@@ -1,0 +1,126 @@
+"""The words of states, roles and meanings in the language of the page."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+STATES = {
+    "empty": _("empty"),
+    "saved": _("saved"),
+    "complete": _("complete"),
+    "verified": _("verified"),
+    "signed": _("signed"),
+    "locked": _("locked"),
+    "struck out": _("struck out"),
+    "struck": _("struck out"),
+    "screening": _("screening"),
+    "eligible": _("eligible"),
+    "enrolled": _("enrolled"),
+    "treated": _("treated"),
+    "completed": _("completed"),
+    "screen failure": _("screen failure"),
+    "withdrew": _("withdrew"),
+    "withdrew before infusion": _("withdrew before infusion"),
+    "lost to follow-up": _("lost to follow-up"),
+    "died": _("died"),
+    "done": _("done"),
+    "partial": _("begun"),
+    "due": _("due"),
+    "overdue": _("overdue"),
+    "planned": _("planned"),
+    "unscheduled": _("no date yet"),
+    "ended": _("left before it"),
+    "missed": _("missed"),
+    "out of window": _("out of window"),
+    "met": _("met"),
+    "not met": _("not met"),
+    "unknown": _("unknown"),
+    "excepted": _("excepted"),
+    "open": _("open"),
+    "answered": _("answered"),
+    "closed": _("closed"),
+    "not eligible": _("not eligible"),
+    "undetermined": _("undetermined"),
+    "continue": _("continue"),
+    "near": _("near its limit"),
+    "stop": _("stop"),
+    "void": _("void"),
+    "valid": _("valid"),
+    "value": _("value"),
+    "change": _("change"),
+    "mark": _("mark"),
+    "signature": _("signature"),
+    "query": _("query"),
+    "access": _("access"),
+}
+
+ROLES = {
+    "coordinator": _("coordinator"),
+    "investigator": _("investigator"),
+    "data manager": _("data manager"),
+    "monitor": _("monitor"),
+    "statistician": _("statistician"),
+    "manufacturing": _("manufacturing"),
+    "administrator": _("administrator"),
+    "inspector": _("inspector"),
+    "account": _("account"),
+}
+
+MEANINGS = {
+    "author": _("Author: I entered or checked these values"),
+    "review": _("Review: I have reviewed these values"),
+    "approval": _("Approval: I approve them"),
+    "responsibility": _("Responsibility: I answer for them as investigator"),
+}
+
+CHANGE_REASONS = {
+    "typing error": _("Typing error"),
+    "source document corrected": _("Source document corrected"),
+    "result came later": _("Result came later"),
+    "wrong unit": _("Wrong unit"),
+    "wrong visit or subject": _("Wrong visit or subject"),
+    "query": _("Query"),
+    "other reason": _("Other reason"),
+}
+
+MISSING = {
+    "not done": _("Not done"),
+    "not applicable": _("Not applicable"),
+    "unknown": _("Unknown"),
+    "not asked": _("Not asked"),
+}
+
+MISSED = {
+    "patient did not come": _("The patient did not come"),
+    "patient was ill": _("The patient was ill"),
+    "site was closed": _("The site was closed"),
+    "visit was forgotten": _("The visit was forgotten"),
+    "other reason": _("Other reason"),
+}
+
+
+def word(state: str) -> str:
+    """A state in the language of the page; what is not known stands as it is."""
+    return str(STATES.get(state, state))
+
+
+def role_word(role: str) -> str:
+    """A role in the language of the page."""
+    return str(ROLES.get(role, role))
+
+
+def day_words(day: date | str | None) -> str:
+    """A date in the calendars of the language; ``""`` for none."""
+    from onearm.web.calendars import show_date
+
+    if day is None or day == "":
+        return ""
+    return show_date(str(day), get_language() or "en")
+
+
+def moment_words(at: str) -> str:
+    """A time of the ledger, UTC, with its zone: ``2026-11-22 09:30 UTC``."""
+    return f"{at[:10]} {at[11:16]} UTC"

@@ -1,0 +1,103 @@
+"""One served folder per test process, with an account for each role at two sites."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onearm.conduct import ROLES, Right, draft_grant
+
+STUDY = Path(__file__).parents[2] / "studies" / "lupus-msc" / "abstract-2018.yaml"
+PASSWORD = "correct horse battery staple"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def signed_study(text: str) -> str:
+    """The study file with signatures asked for: two people under an infusion, one under the urine form."""
+    text = re.sub(r"(  - id: INFUSION\n)", r"\1    sign: [author, approval]\n", text)
+    return re.sub(r"(  - id: URINE\n)", r"\1    sign: [responsibility]\n", text)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the pages of these tests serve."""
+    path = tmp_path_factory.mktemp("served")
+    (path / "study.yaml").write_text(
+        signed_study(STUDY.read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    from onearm.web.serve import prepare
+
+    prepare(path)
+    return path
+
+
+def code() -> str:
+    """The code that an authenticator shows now; it may be used again, as these tests do not wait half a minute."""
+    import time
+
+    from allauth.mfa.totp.internal import auth
+    from django.core.cache import cache
+
+    cache.clear()
+    return str(auth.format_hotp_value(auth.hotp_value(SECRET, int(time.time()) // 30)))
+
+
+def make_person(user: str, *rights: Right, factor: bool = True) -> Any:
+    """An account with rights, and with a second factor unless told otherwise."""
+    from allauth.mfa.totp.internal.auth import TOTP
+    from django.contrib.auth import get_user_model
+
+    from onearm.web.place import place
+
+    accounts: Any = get_user_model().objects
+    found = accounts.filter(username=user).first()
+    if found is None:
+        found = accounts.create_user(username=user, password=PASSWORD, first_name=f"{user} (test)")
+        if factor:
+            TOTP.activate(found, SECRET)
+    here = place()
+    here.ledger.record(
+        [draft_grant(user, right) for right in rights],
+        by="administrator",
+        role="administrator",
+        site="",
+        study_hash=here.study.hash,
+    )
+    return found
+
+
+@pytest.fixture(scope="session")
+def people(folder: Path) -> dict[str, Any]:
+    """One account for each role at site A, and the same at site B."""
+    found = {}
+    for role in ROLES:
+        for site in ("A", "B"):
+            user = f"{role.replace(' ', '-')}-{site.lower()}"
+            found[user] = make_person(user, Right(role, site))
+    return found
+
+
+@pytest.fixture
+def client_of(people: dict[str, Any]) -> Iterator[Callable[[str], Any]]:
+    """A signed-in browser of a person."""
+    from django.core.cache import cache
+    from django.test import Client
+    from django.utils import timezone
+
+    def sign_in(user: str) -> Client:
+        client = Client()
+        client.force_login(
+            people[user], backend="allauth.account.auth_backends.AuthenticationBackend"
+        )
+        session = client.session
+        session["began"] = timezone.now().timestamp()
+        session.save()
+        return client
+
+    cache.clear()
+    yield sign_in
+    cache.clear()

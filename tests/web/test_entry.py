@@ -1,0 +1,378 @@
+"""Forms through their pages: saved, changed with a reason, merged, asked about, signed, locked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from tests.web.conftest import PASSWORD, code
+
+from onearm.ledger import Key
+
+NUMBERS = count(1)
+Client = Callable[[str], Any]
+
+
+def url(about: str, form: str, visit: str = "M-3", repeat: int = 1, kind: str = "subject") -> str:
+    return f"/form/{kind}/{about}/{visit}/{form}/{repeat}/"
+
+
+def entry(about: str, form: str, item: str, visit: str = "M-3") -> Any:
+    from onearm.web.place import place
+
+    return place().records().snapshot.get(Key("subject", about, form, item, visit))
+
+
+@pytest.fixture
+def about(client_of: Client) -> str:
+    """A new subject of site A, with its urine of three months before."""
+    number = f"E{next(NUMBERS):03d}"
+    client = client_of("coordinator-a")
+    began = client.post("/subjects/", {"about": number, "site": "A"})
+    assert began.status_code == 302
+    answered = client.post(
+        url(number, "URINE"),
+        {
+            "v-URDT": "2026-05-04",
+            "v-UPROT24H": "1.8",
+            "v-URBC": "12",
+            "v-UWBC": "2",
+            "v-CELLCAST": "no",
+            "do": "save",
+        },
+    )
+    assert answered.status_code == 302, answered.content
+    return number
+
+
+def seen(about: str, item: str, form: str = "URINE") -> str:
+    found = entry(about, form, item)
+    return str(found.seq) if found else "0"
+
+
+def test_a_saved_page_is_in_the_ledger_by_its_person_role_and_site(about: str) -> None:
+    found = entry(about, "URINE", "UPROT24H")
+    assert (found.value, found.unit) == ("1.8", "g/(24.h)")
+    assert (found.by, found.role, found.site) == ("coordinator-a", "coordinator", "A")
+
+
+def test_a_change_needs_its_reason_at_the_field_and_the_old_value_stays(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("coordinator-a")
+    boxes = {"v-UPROT24H": "2.1", "seen-UPROT24H": seen(about, "UPROT24H"), "do": "save"}
+    refused = client.post(url(about, "URINE"), boxes)
+    assert refused.status_code == 422
+    assert "a change needs a reason" in refused.content.decode()
+    assert entry(about, "URINE", "UPROT24H").value == "1.8"
+    given = client.post(url(about, "URINE"), {**boxes, "c-UPROT24H": "typing error"})
+    assert given.status_code == 302
+    assert (entry(about, "URINE", "UPROT24H").value, entry(about, "URINE", "UPROT24H").reason) == (
+        "2.1",
+        "typing error",
+    )
+    page = client.get(f"{url(about, 'URINE')}history/UPROT24H/").content.decode()
+    assert "1.8" in page
+    assert "typing error" in page
+
+
+def test_one_reason_serves_for_all_changes_shown(about: str, client_of: Client) -> None:
+    boxes = {
+        "v-URBC": "13", "seen-URBC": seen(about, "URBC"), "v-UWBC": "3", "seen-UWBC": seen(about, "UWBC"),
+        "c-all": "other reason", "t-all": "counted again", "do": "save",
+    }  # fmt: skip
+    assert client_of("coordinator-a").post(url(about, "URINE"), boxes).status_code == 302
+    assert (
+        entry(about, "URINE", "URBC").reason
+        == entry(about, "URINE", "UWBC").reason
+        == "counted again"
+    )
+
+
+def test_a_saved_value_is_never_blanked_in_silence(about: str, client_of: Client) -> None:
+    client = client_of("coordinator-a")
+    boxes = {"v-UWBC": "", "seen-UWBC": seen(about, "UWBC"), "c-UWBC": "typing error", "do": "save"}
+    refused = client.post(url(about, "URINE"), boxes)
+    assert refused.status_code == 422
+    assert "the box is empty" in refused.content.decode()
+    said = client.post(url(about, "URINE"), {**boxes, "m-UWBC": "not done"})
+    assert said.status_code == 302
+    assert entry(about, "URINE", "UWBC").missing == "not done"
+
+
+def test_all_problems_of_a_page_show_together_and_nothing_is_recorded(
+    about: str, client_of: Client
+) -> None:
+    from onearm.web.place import place
+
+    client = client_of("coordinator-a")
+    before = place().ledger.head()
+    answer = client.post(
+        url(about, "LABS"),
+        {"v-LBDT": "2026-02-30", "v-CREAT": "1,8", "v-PLT": "many", "do": "save"},
+    )
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "3 things to correct" in page
+    assert "write 1.8" in page
+    assert place().ledger.head() == before
+
+
+def test_two_people_on_one_form_never_overwrite_each_other(about: str, client_of: Client) -> None:
+    old = seen(about, "UPROT24H")
+    first, second = client_of("coordinator-a"), client_of("investigator-a")
+    boxes = {"seen-UPROT24H": old, "c-UPROT24H": "typing error", "do": "save"}
+    assert first.post(url(about, "URINE"), {**boxes, "v-UPROT24H": "2.2"}).status_code == 302
+    answer = second.post(
+        url(about, "URINE"),
+        {
+            **boxes,
+            "v-UPROT24H": "2.4",
+            "v-URBC": "14",
+            "seen-URBC": seen(about, "URBC"),
+            "c-URBC": "typing error",
+        },
+    )
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert entry(about, "URINE", "UPROT24H").value == "2.2"
+    assert entry(about, "URINE", "URBC").value == "12"
+    for text in ("1.8", "2.2", "2.4", "coordinator-a"):
+        assert text in page
+    mine = {
+        **boxes,
+        "v-UPROT24H": "2.4",
+        "seen-UPROT24H": seen(about, "UPROT24H"),
+        "choose-UPROT24H": "yours",
+    }
+    assert second.post(url(about, "URINE"), mine).status_code == 302
+    assert entry(about, "URINE", "UPROT24H").value == "2.4"
+
+
+def test_an_implausible_value_is_saved_with_a_warning_that_somebody_may_answer(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("coordinator-a")
+    boxes = {"v-LBDT": "2026-05-04", "v-CREAT": "19", "do": "save"}
+    assert client.post(url(about, "LABS"), boxes).status_code == 302
+    assert "outside the plausible range" in client.get(url(about, "LABS")).content.decode()
+    said = {
+        "v-CREAT": "19", "seen-CREAT": seen(about, "CREAT", "LABS"), "ok-CREAT": "yes",
+        "w-CREAT": "measured twice", "do": "save",
+    }  # fmt: skip
+    assert client.post(url(about, "LABS"), said).status_code == 302
+    assert entry(about, "LABS", "CREAT@confirmed").reason == "measured twice"
+    assert "measured twice" in client.get(url(about, "LABS")).content.decode()
+
+
+def test_persian_digits_and_a_solar_hijri_date_are_kept_as_iso(
+    about: str, client_of: Client
+) -> None:
+    boxes = {"v-LBDT": "۱۴۰۵/۰۲/۱۴", "v-CREAT": "۱٫۴", "do": "save"}
+    assert client_of("coordinator-a").post(url(about, "LABS"), boxes).status_code == 302
+    assert entry(about, "LABS", "LBDT").value == "2026-05-04"
+    assert entry(about, "LABS", "CREAT").value == "1.4"
+
+
+def test_a_draft_is_outside_the_record_and_comes_back(about: str, client_of: Client) -> None:
+    from onearm.web.place import place
+
+    client = client_of("coordinator-a")
+    before = place().ledger.head()
+    kept = client.post(f"{url(about, 'LABS')}draft/", {"v-CREAT": "1.37", "v-WBC": "4"})
+    assert list(json.loads(kept.content)) == ["kept"]
+    assert place().ledger.head() == before
+    again = client_of("coordinator-a").get(url(about, "LABS")).content.decode()
+    assert 'value="1.37"' in again
+    assert "not part of the record" in again
+    assert (
+        'value="1.37"' not in client_of("investigator-a").get(url(about, "LABS")).content.decode()
+    )
+    client.post(f"{url(about, 'LABS')}draft/", {"discard": "yes"})
+    assert 'value="1.37"' not in client.get(url(about, "LABS")).content.decode()
+
+
+def test_a_query_goes_from_open_to_answered_to_closed_at_its_field(
+    about: str, client_of: Client
+) -> None:
+    monitor, coordinator = client_of("monitor-a"), client_of("coordinator-a")
+    form = f"{url(about, 'URINE')}query/"
+    assert monitor.post(form, {"item": "UPROT24H", "words": "Source says 1.9?"}).status_code == 302
+    assert entry(about, "URINE", "UPROT24H@query1").value == "open"
+    assert "Source says 1.9?" in coordinator.get("/").content.decode()
+    coordinator.post(
+        form, {"item": "UPROT24H", "number": "1", "state": "answered", "words": "1.8 in the source"}
+    )
+    assert entry(about, "URINE", "UPROT24H@query1").value == "answered"
+    coordinator.post(
+        form, {"item": "UPROT24H", "number": "1", "state": "closed", "words": "closing myself"}
+    )
+    assert entry(about, "URINE", "UPROT24H@query1").value == "answered"
+    monitor.post(form, {"item": "UPROT24H", "number": "1", "state": "closed", "words": "seen"})
+    assert entry(about, "URINE", "UPROT24H@query1").value == "closed"
+
+
+def sign(client: Any, about: str, meaning: str, password: str = PASSWORD, given: str = "") -> str:
+    from onearm.conduct import shown_hash
+    from onearm.records import FormKey
+    from onearm.web.place import place
+
+    form = FormKey("subject", about, "URINE", "M-3", 1)
+    boxes = {
+        "meaning": meaning, "hash": shown_hash(place().records(), form), "password": password, "code": given or code(),
+    }  # fmt: skip
+    return str(client.post(f"{url(about, 'URINE')}sign/", boxes, follow=True).content.decode())
+
+
+def test_a_signature_asks_password_and_code_again_and_is_voided_by_a_change(
+    about: str, client_of: Client
+) -> None:
+    coordinator, investigator = client_of("coordinator-a"), client_of("investigator-a")
+    form = url(about, "URINE")
+    assert "Only a complete form is signed" in investigator.get(form).content.decode()
+    coordinator.post(f"{form}mark/", {"mark": "complete", "on": "yes"})
+    assert entry(about, "URINE", "@complete").value == "yes"
+    assert "wrong" in sign(investigator, about, "responsibility", password="not it")
+    assert "wrong" in sign(investigator, about, "responsibility", given="000000")
+    assert entry(about, "URINE", "@signed.responsibility") is None
+    assert "Signed." in sign(investigator, about, "responsibility")
+    page = investigator.get(form).content.decode()
+    assert "investigator-a (test)" in page
+    assert "+00:00" in page
+    coordinator.post(
+        form,
+        {"v-URBC": "20", "seen-URBC": seen(about, "URBC"), "c-URBC": "typing error", "do": "save"},
+    )
+    page = investigator.get(form).content.decode()
+    assert "URBC changed after it" in page
+    assert "void" in page
+    assert "signature void" in investigator.get("/").content.decode()
+    assert "Signed." in sign(investigator, about, "responsibility")
+
+
+def test_who_saw_something_else_cannot_sign_it(about: str, client_of: Client) -> None:
+    client_of("coordinator-a").post(
+        f"{url(about, 'URINE')}mark/", {"mark": "complete", "on": "yes"}
+    )
+    boxes = {"meaning": "review", "hash": "0" * 64, "password": PASSWORD, "code": code()}
+    page = (
+        client_of("investigator-a")
+        .post(f"{url(about, 'URINE')}sign/", boxes, follow=True)
+        .content.decode()
+    )
+    assert "changed since you opened it" in page
+    assert entry(about, "URINE", "@signed.review") is None
+
+
+def test_locking_and_unlocking_are_different_rights(about: str, client_of: Client) -> None:
+    coordinator, manager = client_of("coordinator-a"), client_of("data-manager-a")
+    form = url(about, "URINE")
+    coordinator.post(f"{form}mark/", {"mark": "locked", "on": "yes"})
+    assert entry(about, "URINE", "@locked") is None
+    manager.post(f"{form}mark/", {"mark": "locked", "on": "yes"})
+    assert entry(about, "URINE", "@locked").value == "yes"
+    boxes = {
+        "v-URBC": "21",
+        "seen-URBC": seen(about, "URBC"),
+        "c-URBC": "typing error",
+        "do": "save",
+    }
+    assert coordinator.post(form, boxes).status_code == 422
+    assert entry(about, "URINE", "URBC").value == "12"
+    manager.post(f"{form}mark/", {"mark": "locked", "on": "no", "reason": "typing error"})
+    assert entry(about, "URINE", "@locked").value == "yes"
+
+
+def test_nothing_later_opens_before_the_signed_decision_to_enrol(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("coordinator-a")
+    page = client.get(url(about, "WEIGHT", "D0")).content.decode()
+    assert "opens when the decision to enrol is signed" in page
+    assert (
+        client.post(url(about, "WEIGHT", "D0"), {"v-WEIGHT": "60", "do": "save"}).status_code == 422
+    )
+    assert entry(about, "WEIGHT", "WEIGHT", "D0") is None
+
+
+def test_a_subject_is_enrolled_by_the_investigators_signature_once_every_criterion_is_met(
+    about: str, client_of: Client
+) -> None:
+    coordinator, investigator = client_of("coordinator-a"), client_of("investigator-a")
+    history = {
+        "v-ELIGDT": "2026-05-04",
+        "v-LNCLASS": "IV",
+        "v-REFRACTORY": "yes",
+        "v-ENROLDT": "2026-05-10",
+        "do": "save",
+    }
+    assert coordinator.post(url(about, "ELIG"), history).status_code == 302
+    page = investigator.get(f"/subject/{about}/screening/").content.decode()
+    assert "Sign and enrol" in page
+    shown = page.split('name="hash" value="')[1].split('"')[0]
+    boxes = {"hash": shown, "password": PASSWORD, "code": code()}
+    assert coordinator.post(f"/subject/{about}/enrol/", boxes).status_code == 403
+    boxes["code"] = code()
+    assert (
+        "Signed."
+        in investigator.post(f"/subject/{about}/enrol/", boxes, follow=True).content.decode()
+    )
+    weight = coordinator.post(url(about, "WEIGHT", "D0"), {"v-WEIGHT": "60", "do": "save"})
+    assert weight.status_code == 302
+    assert "enrolled" in coordinator.get(f"/subject/{about}/").content.decode()
+
+
+def test_the_score_of_a_page_follows_what_is_typed_and_is_a_range_while_answers_lack(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("coordinator-a")
+    told = json.loads(
+        client.post(
+            f"{url(about, 'SLEDAI')}score/", {"v-SLEDT": "2026-05-04", "v-SEIZURE": "yes"}
+        ).content
+    )
+    name, bounds = told["scores"][0]
+    assert name == "total"
+    assert " to " in bounds
+
+
+def test_a_page_of_another_study_place_does_not_exist(about: str, client_of: Client) -> None:
+    client = client_of("coordinator-a")
+    for place_of in ("M9/URINE/1", "M-3/NOPE/1", "M-3/URINE/2", "-/URINE/1", "M-3/URINE/0"):
+        assert client.get(f"/form/subject/{about}/{place_of}/").status_code == 404
+
+
+def test_the_trail_can_be_filtered_and_taken_and_taking_it_is_an_entry(
+    about: str, client_of: Client
+) -> None:
+    from onearm.web.place import place
+
+    client = client_of("monitor-a")
+    page = client.get(f"/audit/?subject={about}&item=UPROT24H").content.decode()
+    assert "UPROT24H" in page
+    assert "URBC" not in page
+    text = client.get(f"/audit.csv?subject={about}").content.decode()
+    assert text.startswith("seq,at,by,role,site")
+    last = list(place().ledger.entries())[-1]
+    assert (last.key.form, last.key.item, last.by) == ("ACCESS", "export", "monitor-a")
+
+
+def test_a_row_struck_out_stays_to_be_seen_and_leaves_the_analysis(
+    about: str, client_of: Client
+) -> None:
+    from onearm.safety import adverse_events
+    from onearm.web.place import place
+
+    client = client_of("coordinator-a")
+    form = url(about, "AE", "-")
+    boxes = {"v-AETERM": "Headache", "v-AESTDT": "2026-05-05", "v-AEGRADE": "1", "v-AESER": "no", "v-AEREL": "no",
+             "v-AEOUT": "recovered", "do": "save"}  # fmt: skip
+    assert client.post(form, boxes).status_code == 302
+    assert about in {e.subject for e in adverse_events(place().records())}
+    client.post(f"{form}mark/", {"mark": "struck", "on": "yes", "reason": "wrong visit or subject"})
+    assert about not in {e.subject for e in adverse_events(place().records())}
+    assert "Struck out." in client.get(form).content.decode()
+    assert entry(about, "AE", "AETERM", "").value == "Headache"
