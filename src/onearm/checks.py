@@ -397,11 +397,13 @@ def target_date(visit: Visit, anchor: date) -> date:
     return anchor + timedelta(days=visit.day - 1 if visit.day > 0 else visit.day)
 
 
-def visit_states(records: Records, today: date) -> list[VisitState]:
-    """Every scheduled visit of every subject who has not failed screening, with its state today."""
+def visit_states(
+    records: Records, today: date, subjects: Sequence[str] | None = None
+) -> list[VisitState]:
+    """Every scheduled visit of every subject (or these) who has not failed screening, with its state today."""
     return [
         _visit_state(records, subject, visit, today)
-        for subject in records.subjects
+        for subject in (records.subjects if subjects is None else subjects)
         if disposition(records, subject) != "screen failure"
         for visit in records.study.schedule.visits
     ]

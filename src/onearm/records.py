@@ -269,15 +269,27 @@ class Records:
     def scores(self) -> tuple[Score, ...]:
         """Every instrument form scored, with bounds where answers or laboratory values are missing."""
         return tuple(
-            self._score(key)
+            self.score(key)
             for form in self.study.forms
             if form.instrument
             for key in self.instances(form.id)
         )
 
+    def score(self, key: FormKey) -> Score:
+        """The score of one filled-in instrument form, worked out once."""
+        if key not in self._scored:
+            self._scored[key] = self._score(key)
+        return self._scored[key]
+
+    @cached_property
+    def _scored(self) -> dict[FormKey, Score]:
+        return {}
+
     def scores_of(self, subject: str, form: str) -> tuple[Score, ...]:
         """The scores of one instrument form of one subject, oldest first."""
-        found = [s for s in self.scores if s.subject == subject and s.form.id == form]
+        if self.study.form(form).instrument is None:
+            return ()
+        found = [self.score(key) for key in self.instances(form, about=subject)]
         return tuple(sorted(found, key=lambda s: (s.date or date.max, s.seqs)))
 
     # -- derived quantities -----------------------------------------------------------------------

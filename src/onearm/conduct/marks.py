@@ -167,12 +167,10 @@ def shown(records: Records, form: FormKey) -> dict[str, Any]:
         }
         for item in definition.all_items
     ]
-    scores = {
-        name: str(bounds)
-        for score in records.scores
-        if (score.subject, score.visit, score.form.id) == (form.about, form.visit, form.form)
-        for name, bounds in score.bounds.items()
-    }
+    scored = definition.instrument is not None and answers and form not in records.struck
+    scores = (
+        {name: str(bounds) for name, bounds in records.score(form).bounds.items()} if scored else {}
+    )
     place = [form.kind, form.about, form.visit, form.form, form.repeat]
     return {"place": place, "label": definition.label, "items": items, "scores": scores}
 

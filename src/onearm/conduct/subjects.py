@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -205,8 +206,10 @@ def draft_missed(records: Records, subject: str, visit: str, code: str, words: s
     return Draft(key, code, reason=words.strip() or code)
 
 
-def visit_rows(records: Records, today: date) -> tuple[VisitRow, ...]:
-    """Every scheduled visit of every subject, missed ones marked."""
+def visit_rows(
+    records: Records, today: date, subjects: Sequence[str] | None = None
+) -> tuple[VisitRow, ...]:
+    """Every scheduled visit of every subject, or of these; missed ones marked."""
     return tuple(
         VisitRow(
             state,
@@ -220,7 +223,7 @@ def visit_rows(records: Records, today: date) -> tuple[VisitRow, ...]:
                 )
             ),
         )
-        for state in visit_states(records, today)
+        for state in visit_states(records, today, subjects)
     )
 
 

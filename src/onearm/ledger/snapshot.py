@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +30,34 @@ class Snapshot:
     head: Head = EMPTY
     as_of: str = ""
     order: tuple[tuple[str, str], ...] = ()
+
+    def advanced(self, entries: Sequence[Entry], head: Head, as_of: str) -> Snapshot:
+        """The data after these entries too, which follow the head; none of them a redaction.
+
+        As :meth:`onearm.ledger.Ledger.snapshot` would give it, without reading what stood before.
+        """
+        by_key, by_about, order = self._by_key.copy(), self._by_about.copy(), list(self.order)
+        for entry in entries:
+            pair = (entry.key.kind, entry.key.about)
+            by_key.pop(entry.key, None)
+            by_key[entry.key] = entry
+            if pair not in by_about:
+                order.append(pair)
+            others = tuple(e for e in by_about.get(pair, ()) if e.key != entry.key)
+            by_about[pair] = (*others, entry)
+        found = Snapshot(tuple(by_key.values()), head, as_of, tuple(order))
+        found.__dict__.update(_by_key=by_key, _by_about=by_about)
+        return found
+
+    def only(self, about: str) -> Snapshot:
+        """What stands about one subject, donor or lot, and about every donor and lot; who there is stays known."""
+        kept = [
+            entry
+            for (kind, name), entries in self._by_about.items()
+            if name == about or kind in ("donor", "lot")
+            for entry in entries
+        ]
+        return Snapshot(tuple(sorted(kept, key=lambda e: e.seq)), self.head, self.as_of, self.order)
 
     def get(self, key: Key) -> Entry | None:
         """Return the current entry of a key; None when nothing was ever recorded there."""
@@ -69,11 +97,11 @@ class Snapshot:
         return tuple(about for found, about in self.order or self._by_about if found == kind)
 
     @cached_property
-    def _by_key(self) -> Mapping[Key, Entry]:
+    def _by_key(self) -> dict[Key, Entry]:
         return {entry.key: entry for entry in self.entries}
 
     @cached_property
-    def _by_about(self) -> Mapping[tuple[str, str], tuple[Entry, ...]]:
+    def _by_about(self) -> dict[tuple[str, str], tuple[Entry, ...]]:
         groups: dict[tuple[str, str], list[Entry]] = {}
         for entry in self.entries:
             groups.setdefault((entry.key.kind, entry.key.about), []).append(entry)

@@ -240,6 +240,19 @@ class Ledger:
             entries = database.current(connection, up_to=head.seq)
             return Snapshot(tuple(entries), head, at, database.order(connection, head.seq))
 
+    def advance(self, snapshot: Snapshot) -> Snapshot:
+        """Return the data as they stand now, read on from a snapshot: only what was recorded since."""
+        from onearm.ledger import database
+
+        with self._database.reading() as connection:
+            head, at = database.head_and_time(connection)
+        if head == snapshot.head:
+            return snapshot
+        new = [e for e in self.entries(snapshot.head.seq) if e.seq <= head.seq]
+        if snapshot.head.seq == 0 or any(e.redacts is not None for e in new):
+            return self.snapshot()
+        return snapshot.advanced(new, head, at)
+
     def history(self, key: Key) -> list[Entry]:
         """Every version of one key, oldest first, redactions (``redacts`` is set) among them."""
         from onearm.ledger import database

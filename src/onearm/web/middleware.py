@@ -30,10 +30,12 @@ class SessionEnds:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, or sign out who began too long ago."""
         if request.user.is_authenticated:
-            began = request.session.get("began", 0)
-            if timezone.now().timestamp() - float(began) > settings.LONGEST_SECONDS:
+            now = timezone.now().timestamp()
+            if now - float(request.session.get("began", 0)) > settings.LONGEST_SECONDS:
                 logout(request)
                 return HttpResponseRedirect(f"{reverse('account_login')}?next={request.path}")
+            if now - float(request.session.get("seen", 0)) > settings.RENEW_SECONDS:
+                request.session["seen"] = now
         response = self.answer(request)
         if not request.path.startswith("/static/"):
             response.headers.setdefault("Cache-Control", "no-store")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import date
 from functools import cache
@@ -10,7 +11,7 @@ from threading import Lock, RLock
 
 from django.utils import timezone
 
-from onearm.ledger import Head, Ledger
+from onearm.ledger import Ledger
 from onearm.records import Records
 from onearm.study import Study, load_study
 
@@ -30,16 +31,24 @@ class Place:
         self.ledger = Ledger.open(database or folder / "ledger.db", create=True)
         self._reading = Lock()
         self._records: Records | None = None
-        self._head: Head | None = None
 
     def records(self) -> Records:
-        """What stands now, read through the study file; read anew only when the ledger grew."""
-        head = self.ledger.head()
+        """What stands now, read through the study file; only what was recorded since is read anew."""
         with self._reading:
-            if self._records is None or self._head != head:
-                snapshot = self.ledger.snapshot()
-                self._records, self._head = Records(self.study, snapshot), snapshot.head
+            if self._records is None:
+                self._records = Records(self.study, self.ledger.snapshot())
+                # Entries live as long as the process; the collector need not walk them at every save,
+                # which would cost two thirds of it.
+                gc.freeze()
+                return self._records
+            snapshot = self.ledger.advance(self._records.snapshot)
+            if snapshot is not self._records.snapshot:
+                self._records = Records(self.study, snapshot)
             return self._records
+
+    def records_about(self, about: str) -> Records:
+        """What stands about one subject, donor or lot: enough for its pages, whatever the others hold."""
+        return Records(self.study, self.records().snapshot.only(about))
 
     def today(self) -> date:
         """The site's calendar date."""

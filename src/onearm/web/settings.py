@@ -130,6 +130,7 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,10/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "onearm"
+MFA_TOTP_TOLERANCE = 1  # a clock half a minute behind, as RFC 6238 advises
 
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = "onearm.web.accounts.cool_off"
@@ -146,7 +147,8 @@ AXES_SENSITIVE_PARAMETERS: list[str] = ["password", "login"]
 IDLE_SECONDS = 15 * 60
 LONGEST_SECONDS = 12 * 60 * 60
 SESSION_COOKIE_AGE = IDLE_SECONDS
-SESSION_SAVE_EVERY_REQUEST = True
+SESSION_SAVE_EVERY_REQUEST = False  # the middleware renews it once a minute, not at every request
+RENEW_SECONDS = 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "onearm_session"
 SESSION_COOKIE_HTTPONLY = True

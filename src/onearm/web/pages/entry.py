@@ -91,7 +91,7 @@ def form(
 ) -> HttpResponse:
     """Show a form, or record what was posted on it."""
     key = key_of(kind, about, visit, form, repeat)
-    records = place().records()
+    records = place().records_about(about)
     site = site_for(request, records, key)
     if request.method != "POST":
         kept = PageDraft.of(request.user, key)
@@ -116,7 +116,7 @@ def _save(
                 seen=page.seen,
             )  # fmt: skip
     except StaleError:
-        return _merge(request, here.records(), key, page, boxes)
+        return _merge(request, here.records_about(key.about), key, page, boxes)
     except OnearmError as error:
         return _page(
             request, records, key, site, boxes=boxes, page=page, status=422, refused=_told(error)
@@ -153,7 +153,7 @@ def _done(
     """Record one act on a form and go back to it; what is refused is told there."""
     here = place()
     with here.write_lock:
-        records = here.records()
+        records = here.records_about(key.about)
         try:
             act(
                 records, here.ledger, person_of(request), site, [make(records)], action=action,
@@ -327,7 +327,7 @@ def _visit(records: Records, key: FormKey, day: date) -> dict[str, Any] | None:
     row = next(
         (
             r
-            for r in visit_rows(records, day)
+            for r in visit_rows(records, day, [key.about])
             if (r.state.subject, r.state.visit.id) == (key.about, key.visit)
         ),
         None,
@@ -428,12 +428,11 @@ def scores(records: Records, key: FormKey) -> list[tuple[str, str]]:
     form = records.study.form(key.form)
     if form.instrument is None:
         return []
-    found = [
-        (name, str(bounds))
-        for score in records.scores
-        if (score.subject, score.visit, score.form.id) == (key.about, key.visit, key.form)
-        for name, bounds in score.bounds.items()
-    ]
+    found = (
+        [(name, str(bounds)) for name, bounds in records.score(key).bounds.items()]
+        if records.answers(key)
+        else []
+    )
     return found or [(name.partition(".")[2], "–") for name in form.scores]
 
 
@@ -610,7 +609,7 @@ def draft(
 ) -> HttpResponse:
     """Keep or discard a draft: outside the record, for this person only."""
     key = key_of(kind, about, visit, form, repeat)
-    site_for(request, place().records(), key)
+    site_for(request, place().records_about(about), key)
     if "discard" in request.POST:
         PageDraft.drop(request.user, key)
         return HttpResponseRedirect(form_url(key))
@@ -625,7 +624,7 @@ def score(
 ) -> HttpResponse:
     """The scores that would follow from what stands in the boxes; nothing is recorded."""
     key = key_of(kind, about, visit, form, repeat)
-    records = place().records()
+    records = place().records_about(about)
     site_for(request, records, key)
     page = read_page(records, key, request.POST.dict(), place().today())
     return JsonResponse({"scores": scores(preview(records, page.drafts), key)})
@@ -650,7 +649,7 @@ def mark(
 ) -> HttpResponse:
     """Set a mark or take it back."""
     key = key_of(kind, about, visit, form, repeat)
-    site = site_for(request, place().records(), key)
+    site = site_for(request, place().records_about(about), key)
     name, on = request.POST.get("mark", ""), request.POST.get("on") == "yes"
     actions = {"complete": "complete", "verified": "verify", "locked": "lock", "struck": "strike"}
     if name not in actions:
@@ -669,7 +668,7 @@ def sign(
 ) -> HttpResponse:
     """Sign exactly what was shown, with password and second factor asked again."""
     key = key_of(kind, about, visit, form, repeat)
-    site = site_for(request, place().records(), key)
+    site = site_for(request, place().records_about(about), key)
     post = request.POST
     if not confirm_identity(request, post.get("password", ""), post.get("code", "")):
         messages.error(
@@ -736,7 +735,7 @@ def history(
     """Every version of one item, and what was asked about it."""
     key = key_of(kind, about, visit, form, repeat)
     here = place()
-    records = here.records()
+    records = here.records_about(about)
     site_for(request, records, key)
     if item not in {i.id for i in records.study.form(key.form).all_items}:
         raise Http404

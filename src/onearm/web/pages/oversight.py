@@ -67,7 +67,7 @@ def _wrong(request: HttpRequest) -> None:
 def screening(request: HttpRequest, about: str) -> HttpResponse:
     """Each criterion with its evidence, exceptions, and the decision."""
     here, person = place(), person_of(request)
-    records = here.records()
+    records = here.records_about(about)
     site = site_shown(request, records, "subject", about)
     state = subject_state(records, about)
     assessment, excepted = state.assessment, exceptions(records, about)
@@ -197,14 +197,14 @@ def _decision(entry: Entry | None, now: str) -> dict[str, Any] | None:
 def enrol(request: HttpRequest, about: str) -> HttpResponse:
     """Sign the decision to enrol, or an exception to one criterion."""
     here, post, person = place(), request.POST, person_of(request)
-    site = site_shown(request, here.records(), "subject", about)
+    site = site_shown(request, here.records_about(about), "subject", about)
     back = HttpResponseRedirect(reverse("screening", args=[about]) + "#decision")
     if not confirm_identity(request, post.get("password", ""), post.get("code", "")):
         _wrong(request)
         return back
     at = timezone.localtime().isoformat(timespec="seconds")
     with here.write_lock:
-        records = here.records()
+        records = here.records_about(about)
         try:
             if criterion := post.get("criterion", ""):
                 draft = draft_exception(
@@ -225,11 +225,11 @@ def enrol(request: HttpRequest, about: str) -> HttpResponse:
 def missed(request: HttpRequest, about: str, visit: str) -> HttpResponse:
     """Say that a visit did not take place, and why."""
     here, post = place(), request.POST
-    site = site_shown(request, here.records(), "subject", about)
+    site = site_shown(request, here.records_about(about), "subject", about)
     if visit not in {v.id for v in here.study.schedule.visits}:
         raise Http404
     with here.write_lock:
-        records = here.records()
+        records = here.records_about(about)
         try:
             draft = draft_missed(
                 records, about, visit, post.get("reason", ""), post.get("words", "")

@@ -295,7 +295,7 @@ def _new_fault(records: Records, person: Person, about: str, site: str, day: dat
 def subject(request: HttpRequest, about: str) -> HttpResponse:
     """One subject: state, schedule with forms, course of scores, what else is recorded."""
     here = place()
-    records, day, person = here.records(), here.today(), person_of(request)
+    records, day, person = here.records_about(about), here.today(), person_of(request)
     site = site_shown(request, records, "subject", about)
     asked = queries(records)
     state = subject_state(records, about)
@@ -316,8 +316,7 @@ def subject(request: HttpRequest, about: str) -> HttpResponse:
             },
             "visits": [
                 _visit_line(records, row, asked, enters)
-                for row in visit_rows(records, day)
-                if row.state.subject == about
+                for row in visit_rows(records, day, [about])
             ],
             "missed_reasons": list(MISSED.items()),
             "unscheduled": _unscheduled(records, about) if enters else [],
