@@ -653,7 +653,10 @@ def test_a_visit_is_overdue_only_against_a_calendar(trial) -> None:
 
 def problems_in_source() -> dict[str, set[str]]:
     """Every id that checks and exchange can return, with its severities, read from the source."""
-    paths = [ROOT / "src/onearm/checks.py", *sorted((ROOT / "src/onearm/exchange").glob("**/*.py"))]
+    folders = ("exchange", "conduct", "web")
+    paths = [ROOT / "src/onearm/checks.py"]
+    for folder in folders:
+        paths += sorted((ROOT / "src/onearm" / folder).glob("**/*.py"))
     found: dict[str, set[str]] = {}
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

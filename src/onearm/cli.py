@@ -427,6 +427,100 @@ def verify(study: Path, anchor: str | None, database: str | None, json_: bool) -
 
 @main.command()
 @PLACE
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@DATABASE
+@JSON
+@guarded
+def backup(study: Path, file: Path, database: str | None, json_: bool) -> None:
+    """Write the whole study folder to one new FILE, also while it is served and written to."""
+    from onearm.exchange.backup import back_up
+
+    manifest = back_up(study_path(study).parent, file, database or "")
+    if json_:
+        as_json(manifest)
+        return
+    ledger, accounts = manifest["ledger"], manifest["accounts"]
+    click.echo(f"{file}: {ledger['entries']} entries, {accounts or 'no'} user accounts")
+    click.echo(f"Ledger head {ledger['head']}")
+    for words in manifest["left_out"]:
+        click.echo(f"Not in it: {words}")
+
+
+@main.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--drill", is_flag=True, help="Restore beside DIR, prove it and a sign-in, leave nothing."
+)
+@JSON
+@guarded
+def restore(file: Path, folder: Path | None, drill: bool, json_: bool) -> None:
+    """Restore a backup FILE into a new folder DIR, and prove that the two are the same."""
+    from onearm.exchange import backup as backups
+
+    signed_in = ""
+    if drill:
+        from onearm.web.serve import check_sign_in
+
+        manifest, rows, signed_in = backups.drill(file, check_sign_in, folder)
+    elif folder is None:
+        raise click.UsageError("name the folder DIR to restore into, or add --drill")
+    else:
+        manifest, rows = backups.restore(file, folder)
+    if json_:
+        proof = [{"what": r.what, "backup": r.backup, "restored": r.restored} for r in rows]
+        as_json({"made": manifest["made"], "proof": proof, "sign_in": signed_in or None})
+        return
+    table = [["", "backup", "restored"], *([r.what, r.backup, r.restored] for r in rows)]
+    click.echo(aligned(table))
+    if drill:
+        click.echo(f"Sign-in: {signed_in}")
+        click.echo("The drill succeeded: the restored copy was the same. It was removed again.")
+    else:
+        click.echo(f"{folder}: restored, and the same as the backup of {manifest['made']}.")
+
+
+@main.command()
+@PLACE
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@DATABASE
+@guarded
+def archive(study: Path, file: Path, database: str | None) -> None:
+    """Write the finished study as a bundle of pages that opens with no server and no program."""
+    from onearm.exchange.archive import write_archive
+    from onearm.report.drawing import beside
+
+    folder = study_path(study).parent
+    with beside() as draw:
+
+        def report(value: Study, ledger: Ledger, path: Path) -> None:
+            _write_report(value, ledger, None, path, draw)
+
+        manifest = write_archive(folder, file, report, _page_style(), database or "")
+    click.echo(f"{file}: {manifest['ledger']['entries']} entries; unpack it and open index.html")
+    click.echo(f"Ledger head {manifest['ledger']['head']}")
+    for words in manifest["left_out"]:
+        click.echo(f"Not in it: {words}")
+
+
+def _page_style() -> str:
+    """The report's style sheet with its letters, for pages that look as the report does."""
+    from base64 import b64encode
+
+    from onearm.report.figures import FONTS
+
+    faces = ""
+    for weight, name in ((400, "Regular"), (600, "SemiBold")):
+        data = b64encode((FONTS / f"IBMPlexSans-{name}.woff2").read_bytes()).decode()
+        faces += (
+            f'@font-face{{font-family:"IBM Plex Sans";font-weight:{weight};'
+            f'src:url(data:font/woff2;base64,{data}) format("woff2")}}\n'
+        )
+    return faces + (FONTS.parent / "templates" / "report.css").read_text(encoding="utf-8")
+
+
+@main.command()
+@PLACE
 @click.option(
     "--on", "day", metavar="DATE", help="The date to judge visits by, ISO 8601; default: today."
 )

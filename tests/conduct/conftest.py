@@ -85,15 +85,22 @@ class Desk:
         return Desk(study, self.ledger)
 
     def draft(
-        self, form: FormKey, item: str, answer: Answer, *, reason: str = "", study: Study | None = None
+        self,
+        form: FormKey,
+        item: str,
+        answer: Answer,
+        *,
+        reason: str = "",
+        study: Study | None = None,
     ) -> Draft:
         """One answer on its way into the ledger."""
-        made = Trial(study or self.study).draft(
+        return Trial(study or self.study).draft(
             form.about, form.visit, form.form, item, answer, repeat=form.repeat, reason=reason
         )
-        return made
 
-    def put(self, form: FormKey, *, reason: str = "", site: str = "A", **answers: Answer) -> list[Entry]:
+    def put(
+        self, form: FormKey, *, reason: str = "", site: str = "A", **answers: Answer
+    ) -> list[Entry]:
         """Record answers past all rules, as an earlier program or a hand at the database would."""
         drafts = [self.draft(form, item, answer, reason=reason) for item, answer in answers.items()]
         return self.enter(*drafts, site=site)
@@ -145,12 +152,19 @@ class Desk:
     def score(self) -> None:
         """The SLEDAI form of S1, every finding answered with no; those of the urine come from URINE."""
         form = self.study.form("SLEDAI")
-        names = [i.id for i in form.all_items if i.type == "yesno" and i.id not in form.attributions]
+        names = [
+            i.id for i in form.all_items if i.type == "yesno" and i.id not in form.attributions
+        ]
         self.put(SLEDAI, SLEDT="2018-06-01", **dict.fromkeys(names, False))
 
     def eligible(self, about: str = "S1", *, site: str = "A") -> None:
         """A subject with every criterion met."""
-        elig = {"ELIGDT": "2018-06-01", "LNCLASS": "IV", "REFRACTORY": True, "ENROLDT": "2018-06-05"}
+        elig = {
+            "ELIGDT": "2018-06-01",
+            "LNCLASS": "IV",
+            "REFRACTORY": True,
+            "ENROLDT": "2018-06-05",
+        }
         self.put(FormKey("subject", about, "ELIG", "M-3", 1), site=site, **elig)
         self.put(FormKey("subject", about, "URINE", "M-3", 1), site=site, **FULL)
 

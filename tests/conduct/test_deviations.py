@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.conduct.conftest import FULL, TODAY, URINE, Desk
+from tests.conduct.conftest import FULL, URINE, Desk
 
 from onearm.conduct import deviations
 from onearm.product import exposures
@@ -23,7 +23,7 @@ def found(desk: Desk, *sources: str) -> list[Deviation]:
 
 
 def texts(desk: Desk, *sources: str) -> list[str]:
-    return [d.text for d in found(desk, *sources)]
+    return [d.what for d in found(desk, *sources)]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_visit_outside_its_window_is_a_deviation_by_itself(
     desk.put(INFUSION, INFDT="2018-07-01")
     made = desk.put(AFTER, URDT=day)
     deviating = found(desk, "visit window")
-    assert [d.text for d in deviating] == told
+    assert [d.what for d in deviating] == told
     assert all(d.seqs == (made[0].seq,) for d in deviating)
 
 
@@ -56,7 +56,7 @@ def test_a_signed_exception_is_a_deviation_with_its_reason(desk: Desk) -> None:
     desk.put(FormKey("subject", "S1", "ELIG", "M-3", 1), LNCLASS="II")
     entry = desk.excuse("I1", "class IV in an earlier biopsy")
     (deviation,) = found(desk)
-    assert deviation.text == "exception to criterion I1: class IV in an earlier biopsy"
+    assert deviation.what == "exception to criterion I1: class IV in an earlier biopsy"
     assert (deviation.subject, deviation.seqs) == ("S1", (entry.seq,))
 
 
@@ -108,4 +108,3 @@ def test_nothing_recorded_is_no_deviation(desk: Desk) -> None:
     assert found(desk) == []
     desk.put(URINE, **FULL)
     assert found(desk) == []
-    assert TODAY.year == 2018

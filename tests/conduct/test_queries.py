@@ -26,9 +26,7 @@ BLOOD = Key("subject", "S1", "URINE", "URBC", "M-3")
 def asked(desk: Desk) -> Key:
     """A query that the monitor opened at the protein."""
     desk.put(URINE, UPROT24H=18)
-    (entry,) = desk.do(
-        MONITOR, "query", draft_query(desk.records, PROTEIN, "1.8 in the source?")
-    )
+    (entry,) = desk.do(MONITOR, "query", draft_query(desk.records, PROTEIN, "1.8 in the source?"))
     return entry.key
 
 
@@ -89,6 +87,7 @@ def test_queries_of_one_form_are_those_of_no_other(desk: Desk, asked: Key) -> No
 
 def test_a_query_at_a_repeating_row_stays_at_its_row(desk: Desk) -> None:
     second = Key("subject", "S1", "AE", "AETERM", "", 2)
+    desk.put(AE, AETERM="headache")
     desk.enter(draft_query(desk.records, second, "which event?"))
     assert queries(desk.records, AE) == ()
     assert [q.key.repeat for q in queries(desk.records, form_key(second))] == [2]
@@ -132,9 +131,7 @@ def test_a_query_may_be_opened_on_a_locked_form(desk: Desk, asked: Key) -> None:
     assert form_state(desk.records, URINE).has("locked")
 
 
-def test_who_enters_data_closes_no_query_and_who_reads_answers_none(
-    desk: Desk, asked: Key
-) -> None:
+def test_who_enters_data_closes_no_query_and_who_reads_answers_none(desk: Desk, asked: Key) -> None:
     closing = draft_reply(desk.records, asked, "closed", "done")
     with pytest.raises(ConductError, match="has no right to close a query"):
         desk.do(COORDINATOR, "close query", closing)

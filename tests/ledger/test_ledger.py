@@ -19,7 +19,18 @@ from hypothesis import strategies as st
 from tests.ledger.conftest import NOTE, PROTEIN, WHO, Place, fill
 
 from onearm.errors import LedgerError
-from onearm.ledger import Draft, Entry, Head, Key, Ledger, Snapshot, chain, guards, store
+from onearm.ledger import (
+    Draft,
+    Entry,
+    Head,
+    Key,
+    Ledger,
+    Snapshot,
+    StaleError,
+    chain,
+    guards,
+    store,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 RASH = Key("subject", "LN-01", "SLEDAI", "RASH", "M3")
@@ -843,3 +854,143 @@ def test_every_object_of_the_ledger_is_written_out_for_both_databases() -> None:
     for name in chain.COLUMNS:
         assert f'"{name}"' in guards.SQLITE["ledger"]
         assert f'"{name}"' in made
+
+
+# what the writer has seen
+
+
+def stale(ledger: Ledger, seen: dict[Key, int], *drafts: Draft) -> StaleError:
+    """A record that must be refused because of what was seen; nothing of it stands."""
+    before = ledger.head()
+    with pytest.raises(StaleError) as caught:
+        ledger.record(drafts, seen=seen, **WHO)
+    assert ledger.head() == before
+    return caught.value
+
+
+def test_what_was_seen_as_it_stands_is_recorded_over(ledger: Ledger) -> None:
+    ledger.record([Draft(PROTEIN, "1.8", "g/(24.h)")], seen={PROTEIN: 0}, **WHO)
+    change = Draft(PROTEIN, "1.9", "g/(24.h)", reason="read again")
+    [entry] = ledger.record([change], seen={PROTEIN: 1}, **WHO)
+    assert entry.seq == 2
+
+
+def test_what_was_changed_since_it_was_seen_is_not_recorded_over(ledger: Ledger) -> None:
+    ledger.record([Draft(PROTEIN, "1.8", "g/(24.h)")], **WHO)
+    ledger.record([Draft(PROTEIN, "1.9", "g/(24.h)", reason="read again")], **WHO)
+    change = Draft(PROTEIN, "2.0", "g/(24.h)", reason="read once more")
+    error = stale(ledger, {PROTEIN: 1}, change)
+    assert [(e.seq, e.value) for e in error.entries] == [(2, "1.9")]
+    assert str(error) == (
+        f"{PROTEIN} is now '1.9 g/(24.h)' (entry 2, by nurse 1 at {error.entries[0].at}): recorded since you "
+        "began; expected what you saw; nothing was recorded; look at both and decide"
+    )
+
+
+def test_what_was_empty_when_seen_is_not_recorded_over(ledger: Ledger) -> None:
+    ledger.record([Draft(PROTEIN, "1.8", "g/(24.h)")], **WHO)
+    error = stale(ledger, {PROTEIN: 0}, Draft(PROTEIN, "1.9", "g/(24.h)", reason="read again"))
+    assert error.entries[0].value == "1.8"
+
+
+def test_what_does_not_stand_any_more_is_named_without_an_entry(ledger: Ledger) -> None:
+    error = stale(ledger, {PROTEIN: 7}, Draft(PROTEIN, "1.9", "g/(24.h)"))
+    assert error.entries == ()
+    assert f"{PROTEIN} has no entry any more" in str(error)
+
+
+def test_everything_that_changed_is_named_at_once_and_what_did_not_is_not(ledger: Ledger) -> None:
+    ledger.record([Draft(PROTEIN, "1.8", "g/(24.h)"), Draft(RASH, "no"), Draft(NOTE, "x")], **WHO)
+    new = [Draft(PROTEIN, "1.9", "g/(24.h)", reason="a"), Draft(RASH, "yes", reason="b")]
+    error = stale(ledger, {PROTEIN: 0, RASH: 0, NOTE: 3}, *new)
+    assert {e.key for e in error.entries} == {PROTEIN, RASH}
+    assert str(PROTEIN) in str(error)
+    assert str(RASH) in str(error)
+    assert str(NOTE) not in str(error)
+
+
+def test_a_key_that_is_only_seen_guards_the_record_of_another(ledger: Ledger) -> None:
+    ledger.record([Draft(PROTEIN, "1.8", "g/(24.h)")], seen={RASH: 0}, **WHO)
+    ledger.record([Draft(RASH, "no")], **WHO)
+    stale(ledger, {RASH: 0}, Draft(NOTE, "x"))
+    assert ledger.history(NOTE) == []
+
+
+def test_one_stale_key_refuses_the_whole_record(ledger: Ledger) -> None:
+    ledger.record([Draft(RASH, "no")], **WHO)
+    stale(ledger, {RASH: 0}, Draft(NOTE, "x"), Draft(PROTEIN, "1.8", "g/(24.h)"))
+    assert len(list(ledger.entries())) == 1
+
+
+def test_who_says_again_what_somebody_else_said_meanwhile_is_told_all_the_same(
+    ledger: Ledger,
+) -> None:
+    ledger.record([Draft(RASH, "no")], **WHO)
+    assert stale(ledger, {RASH: 0}, Draft(RASH, "no")).entries[0].seq == 1
+
+
+def test_a_record_that_changes_nothing_the_writer_saw_makes_no_entry(ledger: Ledger) -> None:
+    ledger.record([Draft(RASH, "no")], seen={RASH: 0}, **WHO)
+    assert ledger.record([Draft(RASH, "no")], seen={RASH: 1}, **WHO) == []
+
+
+def test_without_what_was_seen_the_later_record_stands(ledger: Ledger) -> None:
+    ledger.record([Draft(RASH, "no")], **WHO)
+    for seen in (None, {}):
+        ledger.record([Draft(NOTE, "x"), Draft(RASH, "no")], seen=seen, **WHO)
+    ledger.record([Draft(RASH, "yes", reason="seen again")], **WHO)
+    assert ledger.head().seq == 3
+
+
+def test_thousands_of_keys_may_have_been_seen(ledger: Ledger) -> None:
+    keys = [Key("subject", f"S{i}", "F", "I") for i in range(3000)]
+    ledger.record([Draft(keys[0], "x")], seen=dict.fromkeys(keys, 0), **WHO)
+    assert len(stale(ledger, dict.fromkeys(keys, 0), Draft(keys[1], "x")).entries) == 1
+
+
+def test_of_writers_who_saw_the_same_exactly_one_records_and_the_others_are_told(
+    place: Place,
+) -> None:
+    rounds, writers = 10, 4
+    with place.open() as ledger:
+        ledger.record([Draft(PROTEIN, "0", "g/(24.h)")], **WHO)
+        won: list[int] = []
+        lost: list[int] = []
+
+        def write(number: int, seen: int) -> None:
+            draft = Draft(PROTEIN, f"{seen}.{number}", "g/(24.h)", reason="read again")
+            try:
+                with place.open() as own:
+                    own.record([draft], seen={PROTEIN: seen}, **WHO)
+                won.append(number)
+            except StaleError as error:
+                lost.append(error.entries[0].seq)
+
+        for turn in range(1, rounds + 1):
+            seen = ledger.head().seq
+            threads = [threading.Thread(target=write, args=(n, seen)) for n in range(writers)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert (len(won), len(lost)) == (turn, turn * (writers - 1))
+            assert set(lost[-(writers - 1) :]) == {seen + 1}
+        assert ledger.head().seq == rounds + 1
+        assert ledger.verify() == []
+
+
+def test_what_was_redacted_since_it_was_seen_is_not_recorded_again_from_an_old_page(
+    ledger: Ledger,
+) -> None:
+    ledger.record([Draft(NOTE, "came with her sister")], **WHO)
+    ledger.redact(1, reason="names a person", **WHO)
+    again = Draft(NOTE, "came with her sister", reason="same reason for all shown changes")
+    stale(ledger, {NOTE: 1}, again)
+    assert all(entry.value is None for entry in ledger.history(NOTE))
+
+
+def test_who_saw_that_a_value_was_redacted_may_record_another(ledger: Ledger) -> None:
+    ledger.record([Draft(NOTE, "came with her sister")], **WHO)
+    ledger.redact(1, reason="names a person", **WHO)
+    new = Draft(NOTE, "came accompanied", reason="without the name")
+    assert ledger.record([new], seen={NOTE: 0}, **WHO)

@@ -232,3 +232,50 @@ def test_a_code_is_made_from_the_id_of_a_measure_unless_it_is_given(small):
     assert [measure.code for measure in small.measures] == ["SLEDAITO", "UPROT24H", "EGFR"]
     text = SMALL.replace("id: SLEDAI.total, label", "id: SLEDAI.total, code: SLEDTOT, label", 1)
     assert parse_study(text, "s").measures[0].code == "SLEDTOT"
+
+
+# -- forms in use: branching, signatures, what tells who somebody is ------------------------------
+
+CREATININE = "{id: CREAT, label: Creatinine, type: quantity, unit: mg/dL}"
+
+
+def test_an_item_is_always_asked_identifies_nobody_and_a_form_needs_no_signature_unless_told(small):
+    assert {item.when for form in small.forms for item in form.all_items} == {None}
+    assert {item.identifying for form in small.forms for item in form.all_items} == {False}
+    assert {form.sign for form in small.forms} == {()}
+
+
+def test_an_item_may_be_asked_only_where_a_rule_over_its_form_holds():
+    text = SMALL.replace(CREATININE, CREATININE[:-1] + ", when: UPROT24H > 1 and CELLCAST}", 1)
+    study = parse_study(text, "s")
+    item = study.item("URINE", "CREAT")
+    assert item.when == "UPROT24H > 1 and CELLCAST"
+    assert study.rule(item.when).names == ("UPROT24H", "CELLCAST")
+
+
+def test_an_item_may_be_asked_where_a_question_of_its_forms_instrument_holds():
+    old = "{id: SLEDT, label: Date, type: date, role: visit date}"
+    new = old + "\n      - {id: FEVERDT, label: Fever since, type: date, when: FEVER}"
+    assert parse_study(SMALL.replace(old, new, 1), "s").item("SLEDAI", "FEVERDT").when == "FEVER"
+
+
+def test_items_may_not_wait_for_one_another_in_a_circle():
+    text = SMALL.replace("Cellular casts, type: yesno}", "Casts, type: yesno, when: CREAT > 1}", 1)
+    text = text.replace(CREATININE, CREATININE[:-1] + ", when: CELLCAST}", 1)
+    assert ".when: " in message(text)
+
+
+def test_an_item_may_tell_who_somebody_is():
+    text = SMALL.replace(CREATININE, CREATININE[:-1] + ", identifying: true}", 1)
+    study = parse_study(text, "s")
+    assert [i.id for f in study.forms for i in f.all_items if i.identifying] == ["CREAT"]
+
+
+def test_a_form_names_the_signatures_it_needs_in_their_order():
+    text = SMALL.replace("    label: Urine\n", "    label: Urine\n    sign: [review, author]\n", 1)
+    assert parse_study(text, "s").form("URINE").sign == ("review", "author")
+
+
+def test_a_form_names_a_signature_once():
+    text = SMALL.replace("    label: Urine\n", "    label: Urine\n    sign: [author, author]\n", 1)
+    assert ".sign" in message(text)

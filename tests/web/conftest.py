@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     from onearm.web.serve import prepare
 
-    prepare(path)
+    prepare(path, hosts="testserver,127.0.0.1")
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, reverse
 
-from onearm.conduct import ROLE_ACTIONS, ROLES
+from onearm.conduct import ROLE_ACTIONS, ROLES, Right
 from onearm.ledger import Draft, Key
 
 
@@ -58,6 +58,81 @@ def named_routes() -> list[str]:
     from onearm.web.urls import FREE, urlpatterns
 
     return [p.name for p in urlpatterns if isinstance(p, URLPattern) and p.name not in FREE]
+
+
+def account_pages(patterns: Any = None) -> list[str]:
+    """Names of what lies under /account/, however deep."""
+    from onearm.web.urls import urlpatterns
+
+    found = []
+    for p in urlpatterns if patterns is None else patterns:
+        if isinstance(p, URLPattern):
+            found += [str(p.name)] if patterns is not None else []
+        else:
+            found += account_pages(p.url_patterns)
+    return found
+
+
+PUBLIC_ACCOUNT_PAGES = {"account_login", "account_signup", "account_inactive"}
+
+
+def test_the_account_pages_are_these_and_no_others(people: dict[str, Any]) -> None:
+    assert set(account_pages()) == PUBLIC_ACCOUNT_PAGES | {
+        "account_logout", "account_reauthenticate", "account_change_password",
+        "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp",
+        "mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+        "mfa_download_recovery_codes",
+    }  # fmt: skip
+
+
+def test_account_pages_lead_who_is_not_signed_in_to_the_sign_in(people: dict[str, Any]) -> None:
+    from django.test import Client
+
+    for name in account_pages():
+        answer = Client().get(reverse(name))
+        if name in PUBLIC_ACCOUNT_PAGES:
+            assert answer.status_code == 200, name
+        else:
+            assert answer.status_code == 302, name
+            assert answer["Location"].startswith(("/account/login/", "/")), name
+    for closed in ("/account/password/reset/", "/account/email/", "/account/confirm-email/"):
+        assert Client().get(closed).status_code == 404
+
+
+def test_account_pages_wear_the_frame_and_keep_the_policy(
+    client_of: Callable[[str], Any], people: dict[str, Any]
+) -> None:
+    import re
+
+    from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+    from django.test import Client
+    from tests.web.conftest import PASSWORD, make_person
+
+    people["pages-a"] = make_person("pages-a", Right("investigator", "A"))
+    RecoveryCodes.activate(people["pages-a"])
+    client, stranger = client_of("pages-a"), Client()
+    stranger.post("/account/login/", {"login": "pages-a", "password": PASSWORD})
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    seen = {name: client.get(reverse(name), follow=True) for name in account_pages()}
+    seen["mfa_authenticate"] = stranger.get(reverse("mfa_authenticate"))
+    seen["account_login"] = Client().get(reverse("account_login"))
+    del seen["mfa_download_recovery_codes"]  # a file
+    del people["pages-a"]
+    for name, answer in seen.items():
+        page = answer.content.decode()
+        assert answer.status_code == 200, name
+        assert page.count("<h1") == 1, name
+        assert 'id="main"' in page, name
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?! src)", page), name
+
+
+def test_the_language_is_chosen_before_anybody_has_signed_in(people: dict[str, Any]) -> None:
+    from django.test import Client
+
+    client = Client()
+    answer = client.post("/language/setlang/", {"language": "fa", "next": "/account/login/"})
+    assert answer["Location"] == "/account/login/"
+    assert 'dir="rtl"' in client.get("/account/login/").content.decode()
 
 
 def test_every_route_says_which_right_it_needs(people: dict[str, Any]) -> None:
@@ -144,4 +219,14 @@ def test_a_post_without_its_token_is_refused(people: dict[str, Any]) -> None:
     session = client.session
     session["began"] = 4e9
     session.save()
-    assert client.post("/subjects/", {"about": "x", "site": "A"}).status_code == 403
+    answer = client.post("/subjects/", {"about": "x", "site": "A"})
+    assert answer.status_code == 403
+    assert "This page is too old" in answer.content.decode()
+
+
+def test_an_address_that_is_not_this_servers_is_not_answered(people: dict[str, Any]) -> None:
+    from django.test import Client
+
+    answer = Client(HTTP_HOST="elsewhere.example.org").get("/account/login/")
+    assert answer.status_code == 400
+    assert "elsewhere" not in answer.content.decode()

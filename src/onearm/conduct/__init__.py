@@ -3,7 +3,7 @@
 All of it is recorded in the ledger beside the data: an entry whose item (or form) holds an ``@``.
 """
 
-from onearm.conduct.acts import act, draft_hidden, gate, preview
+from onearm.conduct.acts import act, draft_hidden, gate, locks_seen, preview
 from onearm.conduct.deviations import deviations
 from onearm.conduct.marks import (
     MARKS,
@@ -81,6 +81,7 @@ __all__ = [
     "form_state",
     "gate",
     "item_key",
+    "locks_seen",
     "mark_key",
     "open_criteria",
     "preview",

@@ -8,10 +8,11 @@ from datetime import date
 from onearm.checks import applies, check_drafts
 from onearm.conduct.marks import item_key, mark_key
 from onearm.conduct.people import ACTIONS, Person
-from onearm.conduct.subjects import closed_because
+from onearm.conduct.subjects import ENROLMENT, closed_because, site_of
 from onearm.errors import ConductError, Problem
 from onearm.ledger import Draft, Entry, Key, Ledger, Snapshot
-from onearm.records import FormKey, Records, form_key, is_conduct
+from onearm.ledger.entries import number_seen, unchanged
+from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
 
 HIDDEN = "hidden by another answer"
 
@@ -60,27 +61,114 @@ def act(
     """
     role = person.role_for(action, site, today, kind)
     if role is None:
-        raise ConductError(
-            f"{person.user or 'nobody'}: has no right to {ACTIONS[action]} at site '{site}'; ask an administrator"
-        )
+        raise ConductError(_no_right(person, action, site))
+    drafts = [*drafts, *draft_unverified(records, drafts)]
     answers = [d for d in drafts if not is_conduct(d.key) and d.key.kind != "study"]
-    forms = list(dict.fromkeys(form_key(d.key) for d in answers))
-    refused = [p.message for p in gate(records, answers, forms)]
+    refused = rights_lacking(records, person, site, drafts, today)
+    refused += [p.message for p in gate(records, answers)]
     problems = check_drafts(records.study, answers, records.snapshot, today=today)
     refused += [f"{p.where}: {p.message}" for p in problems if p.severity == "error"]
     if refused:
         raise ConductError(refused)
-    locks = {
-        mark_key(f, m): _seq(records.snapshot, mark_key(f, m)) for f in forms for m in _CLOSING
-    }
     return ledger.record(
         drafts,
         by=person.user,
         role=role,
         site=site,
         study_hash=records.study.hash,
-        seen={**(seen or {}), **locks},
+        seen={**_relied_on(records, drafts), **(seen or {}), **locks_seen(records, answers)},
     )
+
+
+def _no_right(person: Person, action: str, site: str, about: str = "") -> str:
+    return f"{person.user or 'nobody'}: has no right to {ACTIONS[action]}{about} at site '{site}'; ask an administrator"
+
+
+STUDY_NEEDS = {"RIGHTS": "manage people", "AMENDMENT": "amend", "CUT": "cut", "DATA": "amend"}
+ITEM_NEEDS = {"complete": "complete", "verified": "verify", "struck": "strike", "missed": "enter"}
+
+
+def needed_right(draft: Draft, snapshot: Snapshot) -> str | None:
+    """The right that recording this needs, told from the entry itself; None: nobody records it by an act."""
+    key, value = draft.key, draft.value
+    if key.kind == "study":
+        return STUDY_NEEDS.get(key.form)
+    item, mark, what = key.item.partition(CONDUCT)
+    if key.form == ENROLMENT:
+        return "enrol"
+    if not mark:
+        return "change" if snapshot.get(key) is not None else "enter"
+    if what == "locked":
+        return "lock" if value == "yes" else "unlock"
+    if what.startswith("signed."):
+        return "sign"
+    if what.startswith("query"):
+        return {"open": "query", "answered": "answer"}.get(value or "", "close query")
+    if what == "confirmed":
+        return "enter"
+    return ITEM_NEEDS.get(what) if not item else None
+
+
+def rights_lacking(
+    records: Records, person: Person, site: str, drafts: Sequence[Draft], today: date
+) -> list[str]:
+    """What a person may not record, whatever the page called it: each entry's own right, at its own site."""
+    found = []
+    for draft in drafts:
+        key = draft.key
+        if draft.reason.startswith(UNVERIFIED) and key.item == f"{CONDUCT}verified":
+            continue  # follows by itself from a change
+        need = needed_right(draft, records.snapshot)
+        own = site if key.kind == "study" else site_of(records, key.kind, key.about) or site
+        if need is None:
+            found.append(
+                f"{key}: is recorded by the program only; expected an entry of a form; take it out"
+            )
+        elif own != site:
+            found.append(
+                f"{key}: belongs to another site than '{site}'; expected your own; look at it again"
+            )
+        elif not person.may(need, site, today, key.kind):
+            about = "" if not person.may(need, site, today, "lot") else f" about a {key.kind}"
+            found.append(_no_right(person, need, site, about))
+    return list(dict.fromkeys(found))
+
+
+UNVERIFIED = "changed after it was verified"
+
+
+def draft_unverified(records: Records, drafts: Sequence[Draft]) -> list[Draft]:
+    """A verification is taken back by itself when a value changes, or the form is no longer complete."""
+    found = {}
+    for draft in drafts:
+        key = draft.key
+        touches = not is_conduct(key) or (key.item == f"{CONDUCT}complete" and draft.value == "no")
+        if key.kind == "study" or not touches:
+            continue
+        mark = mark_key(form_key(key), "verified")
+        entry = records.snapshot.get(mark)
+        if entry is not None and entry.value == "yes":
+            found[mark] = Draft(
+                mark, "no", reason=f"{UNVERIFIED}: {key.item.removeprefix(CONDUCT)}"
+            )
+    return list(found.values())
+
+
+def locks_seen(records: Records, answers: Sequence[Draft]) -> dict[Key, int]:
+    """The locks as they stood: one that comes meanwhile refuses the whole."""
+    forms = dict.fromkeys(form_key(d.key) for d in answers)
+    keys = [mark_key(form, mark) for form in forms for mark in _CLOSING]
+    return {key: number_seen(records.snapshot.get(key)) for key in keys}
+
+
+def _relied_on(records: Records, drafts: Sequence[Draft]) -> dict[Key, int]:
+    """What an act of conduct rests on: the mark or query as it stood; for a decision, all that is known."""
+    found = {d.key: number_seen(records.snapshot.get(d.key)) for d in drafts if is_conduct(d.key)}
+    for draft in drafts:
+        if draft.key.form == ENROLMENT:
+            evidence = records.snapshot.about("subject", draft.key.about)
+            found |= {e.key: number_seen(e) for e in evidence if not is_conduct(e.key)}
+    return found
 
 
 _CLOSING = ("locked", "struck")
@@ -97,29 +185,36 @@ def gate(
             entry = records.snapshot.get(mark_key(form, mark))
             if entry is not None and entry.value == "yes":
                 told = f"{place} is {words} (entry {entry.seq}, by {entry.by}); nothing can be entered on it"
-                found.append(Problem(f"form.{mark}", told, where=place))
+                problem = Problem("form.locked", told, where=place)
+                found.append(
+                    problem if mark == "locked" else Problem("form.struck", told, where=place)
+                )
         if why := closed_because(records, form):
             found.append(Problem("form.closed", f"{place} is not open: {why}", where=place))
     return found
 
 
-def _seq(snapshot: Snapshot, key: Key) -> int:
-    entry = snapshot.get(key)
-    return entry.seq if entry is not None else 0
-
-
 def preview(records: Records, drafts: Sequence[Draft]) -> Records:
     """What would stand if these drafts were recorded; nothing is."""
-    entries = {entry.key: entry for entry in records.snapshot.entries}
-    seq = records.snapshot.head.seq
+    snapshot = records.snapshot
+    entries = {entry.key: entry for entry in snapshot.entries}
+    order = dict.fromkeys(snapshot.order or ((e.key.kind, e.key.about) for e in snapshot.entries))
+    seq = snapshot.head.seq
     for draft in drafts:
+        now = entries.get(draft.key)
+        if now is not None and unchanged(draft, now):
+            continue
         seq += 1
+        entries.pop(draft.key, None)
         entries[draft.key] = Entry(
             seq, draft.key, draft.value, draft.unit, draft.missing, "", "", "", "", draft.reason,
             records.study.hash, "", None, "", "", "",
         )  # fmt: skip
-    order = dict.fromkeys((e.key.kind, e.key.about) for e in entries.values())
-    return Records(records.study, Snapshot(tuple(entries.values()), order=tuple(order)))
+        order[(draft.key.kind, draft.key.about)] = None
+    return Records(
+        records.study,
+        Snapshot(tuple(entries.values()), snapshot.head, snapshot.as_of, tuple(order)),
+    )
 
 
 def draft_hidden(records: Records, form: FormKey) -> list[Draft]:

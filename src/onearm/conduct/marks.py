@@ -124,7 +124,10 @@ def signatures(records: Records, form: FormKey) -> tuple[Signature, ...]:
         if entry is None:
             continue
         told = _read(entry)
-        why = "" if told["hash"] == shown_hash(records, form) else _why_void(records, form, entry)
+        later = _later(records, form, entry)
+        why = ""
+        if later or told["hash"] != shown_hash(records, form):
+            why = _why_void(records, form, entry, later)
         if entry.value is None:
             why = f"withdrawn: {entry.reason}"
         found.append(
@@ -140,31 +143,32 @@ def _read(entry: Entry) -> dict[str, str]:
         told = json.loads(entry.value or "{}")
     except ValueError:
         told = {}
+    told = told if isinstance(told, dict) else {}
     return {name: str(told.get(name, "")) for name in ("hash", "name", "at")}
 
 
-def _why_void(records: Records, form: FormKey, signature: Entry) -> str:
-    """What changed since: values by their items, else the definition of the form."""
-    later = [e.key.item for e in records.answers(form).values() if e.seq > signature.seq]
+def _later(records: Records, form: FormKey, signature: Entry) -> list[str]:
+    """Items whose value was changed or redacted after a signature, also where the old one was put back."""
+    answers = records.answers(form).values()
+    return [e.key.item for e in answers if e.seq > signature.seq or e.redacted]
+
+
+def _why_void(records: Records, form: FormKey, signature: Entry, later: list[str]) -> str:
+    """What changed since: values by their items, the definition of the form, or a score."""
     if later:
         return f"{', '.join(later)} changed after it"
     if signature.study_hash != records.study.hash:
         return "the form's definition or its score changed with the study file"
-    return "a score shown with it changed, since values of other forms did"
+    if records.study.form(form.form).instrument is not None:
+        return "a score shown with it changed, since values of other forms did"
+    return "it does not cover what the form shows"
 
 
 def shown(records: Records, form: FormKey) -> dict[str, Any]:
     """Exactly what a form shows: its definition, each value in words, its scores."""
     definition, answers = records.study.form(form.form), records.answers(form)
     items = [
-        {
-            "item": item.id,
-            "label": item.label,
-            "type": item.type,
-            "unit": item.unit,
-            "choices": dict(item.choices or {}),
-            "shown": answers[item.id].words if item.id in answers else "",
-        }
+        {"item": item.id, **item.model_dump(mode="json"), "shown": _told(answers.get(item.id))}
         for item in definition.all_items
     ]
     scored = definition.instrument is not None and answers and form not in records.struck
@@ -173,6 +177,11 @@ def shown(records: Records, form: FormKey) -> dict[str, Any]:
     )
     place = [form.kind, form.about, form.visit, form.form, form.repeat]
     return {"place": place, "label": definition.label, "items": items, "scores": scores}
+
+
+def _told(entry: Entry | None) -> list[Any]:
+    """A value so that no text passes for another: value, unit, why missing, whether redacted."""
+    return [] if entry is None else [entry.value, entry.unit, entry.missing, entry.redacted]
 
 
 def shown_hash(records: Records, form: FormKey) -> str:
@@ -201,7 +210,15 @@ def draft_mark(records: Records, form: FormKey, mark: str, on: bool, reason: str
         raise ConductError(
             f"{place}: is {'already' if on else 'not'} {mark}; nothing to do; look at it again"
         )
-    if on and mark in ("complete", "verified", "locked"):
+    if mark != "locked" and state.has("locked"):
+        raise ConductError(
+            f"{place}: is locked; its other states stay as they are; unlock it first"
+        )
+    if on and mark in ("complete", "verified") and state.has("struck"):
+        raise ConductError(
+            f"{place}: is struck out; nothing is marked on it; take the striking back first"
+        )
+    if on:
         _refuse_early(state, mark, place)
     if on and mark == "struck" and not reason.strip():
         raise ConductError(f"{place}: a row is struck out with a reason; say why in words")
@@ -254,9 +271,17 @@ def draft_signature(
         raise ConductError(
             f"{place}: changed since you opened it; a signature covers exactly what was shown; look at it again"
         )
+    if state.has("struck"):
+        raise ConductError(
+            f"{place}: is struck out; nothing is signed on it; take the striking back first"
+        )
     if not state.has("complete"):
         raise ConductError(
             f"{place}: is not complete; only a complete form is signed; complete it first"
+        )
+    if state.open_items:
+        raise ConductError(
+            f"{place}: {', '.join(state.open_items)} not answered since it was completed; answer them first"
         )
     for signature in state.signatures:
         if signature.valid and signature.meaning == meaning:

@@ -9,6 +9,7 @@ from datetime import date
 
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Key, Snapshot
+from onearm.ledger.entries import name_fault
 
 ROLES = (
     "coordinator",
@@ -137,6 +138,10 @@ def draft_grant(user: str, right: Right) -> Draft:
         raise ConductError(
             f"role '{right.role}' is unknown; the roles are {', '.join(ROLES)}; choose one"
         )
+    if name_fault(user):
+        raise ConductError(
+            f"user '{user}' {name_fault(user)}; a right is given to an account; name one"
+        )
     words = "granted" if right.until is None else f"granted until {right.until.isoformat()}"
     return Draft(right_key(user, right.role, right.site), words, reason="right granted")
 
@@ -153,7 +158,17 @@ def rights_of(snapshot: Snapshot, user: str) -> tuple[Right, ...]:
         role, at, site = entry.key.item.partition("@")
         if entry.key.form != "RIGHTS" or not at or role not in ROLES or entry.value is None:
             continue
-        until = _UNTIL.fullmatch(entry.value)
-        if entry.value == "granted" or until:
-            found.append(Right(role, site, date.fromisoformat(until[1]) if until else None))
+        if entry.value == "granted":
+            found.append(Right(role, site))
+        elif (until := _until(entry.value)) is not None:
+            found.append(Right(role, site, until))
     return tuple(found)
+
+
+def _until(words: str) -> date | None:
+    """The last day of a right; None where the words grant none."""
+    match = _UNTIL.fullmatch(words)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
@@ -50,6 +50,10 @@ def queries(records: Records, form: FormKey | None = None) -> tuple[Query, ...]:
 def draft_query(records: Records, item: Key, words: str) -> Draft:
     """A query to be opened at an item."""
     _refuse_blank(words, "a query asks something")
+    if not records.snapshot.about(item.kind, item.about):
+        raise ConductError(
+            f"{item.kind} {item.about}: nothing is recorded about it; a query is about what is; look at it again"
+        )
     numbers = [q.number for q in queries(records, form_key(item)) if q.item == item.item]
     number = max(numbers, default=0) + 1
     key = Key(
@@ -72,7 +76,11 @@ def draft_reply(records: Records, key: Key, state: State, words: str) -> Draft:
         There is no such query, it stands so already, or nothing is said.
     """
     now = records.snapshot.get(key)
-    if now is None or now.value is None:
+    if state not in get_args(State):
+        raise ConductError(
+            f"query: '{state}' is no state of a query; they are {', '.join(get_args(State))}; choose one"
+        )
+    if not _QUERY.fullmatch(key.item) or now is None or now.value is None:
         raise ConductError(f"{key}: there is no such query; look at the form again")
     if now.value == state:
         raise ConductError(f"{key}: is {state} already; look at the form again")

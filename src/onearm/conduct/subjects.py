@@ -53,8 +53,11 @@ class VisitRow:
 
     @property
     def word(self) -> str:
-        """``missed`` where the site said so, else the state the calendar gives."""
-        return "missed" if self.missed is not None else self.state.state
+        """``missed`` where the site said so and nothing was recorded since, else what the calendar gives."""
+        said = self.missed is not None and self.missed.value is not None
+        return (
+            "missed" if said and self.state.state not in ("done", "partial") else self.state.state
+        )
 
 
 def site_of(records: Records, kind: str, about: str) -> str:
@@ -107,8 +110,17 @@ def open_criteria(records: Records, assessment: Assessment) -> tuple[str, ...]:
     return tuple(
         r.criterion.id
         for r in assessment.results
-        if r.met is not True and r.criterion.id not in excepted
+        if r.met is not True and _stood(excepted.get(r.criterion.id)) != r.words
     )
+
+
+def _stood(exception: Entry | None) -> str:
+    """How the criterion stood when its exception was signed: one for *unknown* does not cover *not met*."""
+    try:
+        told = json.loads(exception.value or "{}") if exception is not None else {}
+    except ValueError:
+        told = {}
+    return str(told.get("stood", "")) if isinstance(told, dict) else ""
 
 
 def assessment_hash(assessment: Assessment) -> str:
@@ -193,7 +205,9 @@ def draft_missed(records: Records, subject: str, visit: str, code: str, words: s
     ConductError
         Something is recorded at the visit, or the reason is none of the list.
     """
-    if records.visit_date(subject, visit) is not None:
+    if visit not in {v.id for v in records.study.schedule.visits}:
+        raise ConductError(f"visit '{visit}' is not in the study file; choose one that is")
+    if any(d.entry.key.visit == visit for d in records.data("subject", subject)):
         raise ConductError(
             f"subject {subject}, visit {visit}: values are recorded at it, so it took place; strike them out first"
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from onearm.checks import check_drafts
-from onearm.conduct import gate
+from onearm.conduct import gate, locks_seen, site_of
 from onearm.errors import ExchangeError, LedgerError, Problem
 from onearm.exchange.text import read_text
 from onearm.ledger import Draft, Entry, Key, Ledger
@@ -51,15 +51,35 @@ def import_entries(
     drafts, places, problems = read_entries(path)
     snapshot = ledger.snapshot()
     found = problems + check_drafts(study, drafts, snapshot, today=today, where=places)
-    found += [p for p in gate(Records(study, snapshot), drafts) if p.id != "form.closed"]
+    records = Records(study, snapshot)
+    found += [p for p in gate(records, drafts) if p.id != "form.closed"]
+    found += _foreign(records, drafts, places, site)
     refused = [p for p in found if p.severity == "error"]
     if refused:
         raise ExchangeError([f"{p.where}: {p.message} [{p.id}]" for p in in_file_order(refused)])
     try:
-        entries = ledger.record(drafts, by=by, role=role, site=site, study_hash=study.hash)
+        seen = locks_seen(records, [d for d in drafts if d.key.kind != "study"])
+        entries = ledger.record(
+            drafts, by=by, role=role, site=site, study_hash=study.hash, seen=seen
+        )
     except LedgerError as error:
         raise ExchangeError(f"{path.name}: {error}") from None
     return Import(tuple(entries), len(drafts) - len(entries), tuple(found))
+
+
+def _foreign(records: Records, drafts: list[Draft], places: list[str], site: str) -> list[Problem]:
+    """Rows that never come from a file: rights, sign-ins, marks; and rows about subjects of another site."""
+    found = []
+    for draft, place in zip(drafts, places, strict=True):
+        key = draft.key
+        own = "" if key.kind == "study" else site_of(records, key.kind, key.about)
+        if key.kind == "study" and (key.form, key.item) != ("DATA", "NATURE"):
+            told = f"{key.form}.{key.item} is recorded by the program only; expected DATA.NATURE or a form; take it out"
+            found.append(Problem("row.conduct", told, where=place))
+        elif own not in ("", site):
+            told = f"{key.kind} {key.about} belongs to site '{own}', the file to '{site}'; import it there"
+            found.append(Problem("row.site", told, where=place))
+    return found
 
 
 def in_file_order(problems: list[Problem]) -> list[Problem]:

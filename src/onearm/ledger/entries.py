@@ -375,12 +375,16 @@ class StaleError(LedgerError):
 
 
 def refuse_stale(seen: Mapping[Key, int], stands: Mapping[Key, Entry]) -> None:
-    """Refuse to record over entries that the writer has not seen."""
-    now = {key: stands[key].seq if key in stands else 0 for key in seen}
-    stale = [key for key in seen if now[key] != seen[key]]
+    """Refuse to record over entries that the writer has not seen; what was redacted since is not what he saw."""
+    stale = [key for key in seen if number_seen(stands.get(key)) != seen[key]]
     if stale:
         entries = [stands[key] for key in stale if key in stands]
         raise StaleError(entries, [key for key in stale if key not in stands])
+
+
+def number_seen(entry: Entry | None) -> int:
+    """The number by which a page remembers what it showed: 0 for nothing, and for a redacted value."""
+    return 0 if entry is None or entry.redacted else entry.seq
 
 
 def raise_all(faults: Sequence[str]) -> None:

@@ -246,10 +246,11 @@ class Ledger:
 
         with self._database.reading() as connection:
             head, at = database.head_and_time(connection)
-        if head == snapshot.head:
-            return snapshot
-        new = [e for e in self.entries(snapshot.head.seq) if e.seq <= head.seq]
-        if snapshot.head.seq == 0 or any(e.redacts is not None for e in new):
+            if head == snapshot.head:
+                return snapshot
+            new = database.page(connection, snapshot.head.seq)
+        whole = new and new[-1].seq == head.seq and snapshot.head.seq > 0
+        if not whole or any(e.redacts is not None for e in new):
             return self.snapshot()
         return snapshot.advanced(new, head, at)
 

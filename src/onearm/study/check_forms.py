@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from onearm.instruments import INSTRUMENTS
 from onearm.study.checking import NUMERIC, Check, Finding, require_answers, same_kind
 from onearm.study.model import Form, Item
+from onearm.study.rules import RuleError, parse_rule
 from onearm.study.source import Path
 from onearm.study.values import shown
 from onearm.study.wording import listing, offer
@@ -94,6 +95,8 @@ def check_forms(check: Check) -> None:
             _role(check, (*path, "items", m, "role"), form, item)
             _item_id(check, (*path, "items", m, "id"), form, item, seen)
         _instrument(check, (*path, "instrument"), form)
+        _sign(check, (*path, "sign"), form)
+        _circles(check, path, form)
     _roles_once(check)
 
 
@@ -118,6 +121,41 @@ def _item_id(check: Check, path: Path, form: Form, item: Item, seen: dict[str, s
                 "rename this item",
                 item.id,
             )
+
+
+def _sign(check: Check, path: Path, form: Form) -> None:
+    """Each meaning once: two signatures are two meanings, by two people."""
+    for meaning in sorted({m for m in form.sign if form.sign.count(m) > 1}):
+        check.add(
+            path, f"'{meaning}' stands twice", "each meaning stands once", "remove one", meaning
+        )
+
+
+def _circles(check: Check, path: Path, form: Form) -> None:
+    """Items that wait for one another would never be asked."""
+    waits: dict[str, tuple[str, ...]] = {}
+    for item in form.items:
+        if item.when is not None:
+            try:
+                waits[item.id] = parse_rule(item.when, check.study.types).names
+            except RuleError:
+                continue  # told where the rule stands
+    for m, item in enumerate(form.items):
+        reached, ahead = set[str](), list(waits.get(item.id, ()))
+        while ahead:
+            name = ahead.pop()
+            if name not in reached:
+                reached.add(name)
+                ahead += waits.get(name, ())
+        if item.id in reached:
+            check.add(
+                (*path, "items", m, "when"),
+                f"'{item.id}' waits for itself, by way of other items",
+                "an item is asked for answers that can be given before it",
+                "change one of the rules",
+                item.id,
+            )
+            return
 
 
 def _when(check: Check, path: Path, form: Form, item: Item) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import jdatetime
 
@@ -27,7 +28,7 @@ def read_date(text: str) -> str:
         The text is no date, or a part of a solar Hijri date: its months span two Gregorian ones, so it
         cannot be kept without saying more than was known.
     """
-    plain = latin_digits(text.strip())
+    plain = latin_digits(text).strip()
     match = _WRITTEN.fullmatch(plain)
     if match is None:
         raise DateError(
@@ -60,9 +61,8 @@ def show_date(iso: str, language: str) -> str:
     """An ISO date for reading: as it is, in Persian the solar Hijri one beside it."""
     if language != "fa" or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", iso):
         return iso
-    year, month, day = (int(part) for part in iso.split("-"))
     try:
-        solar = jdatetime.date.fromgregorian(year=year, month=month, day=day)
+        solar = jdatetime.date.fromgregorian(date=date.fromisoformat(iso))
     except ValueError:
         return iso
     words = f"{solar.day} {MONTHS[solar.month - 1]} {solar.year}".translate(PERSIAN)

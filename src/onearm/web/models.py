@@ -67,9 +67,10 @@ class Invitation(models.Model):
 
     @classmethod
     def issue(cls, user_name: str = "", full_name: str = "", *, first: bool = False) -> str:
-        """Make a link's token, valid for an hour (the first) or three days."""
+        """Make a link's token, valid for an hour (the first) or three days; earlier ones end."""
         token = secrets.token_urlsafe(32)
         lasts = timedelta(hours=1) if first else timedelta(days=3)
+        cls.objects.filter(user_name=user_name, first=first).delete()
         cls.objects.create(
             token_hash=_hash(token),
             user_name=user_name,
@@ -83,6 +84,10 @@ class Invitation(models.Model):
     def of(cls, token: str) -> Invitation | None:
         """The invitation of a token, if it still holds."""
         return cls.objects.filter(token_hash=_hash(token), ends__gt=timezone.now()).first()
+
+    def take(self) -> bool:
+        """Use it up; false when somebody else did meanwhile."""
+        return bool(type(self).objects.filter(pk=self.pk).delete()[0])
 
 
 def _hash(token: str) -> str:

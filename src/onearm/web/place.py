@@ -38,8 +38,9 @@ class Place:
             if self._records is None:
                 self._records = Records(self.study, self.ledger.snapshot())
                 # Entries live as long as the process; the collector need not walk them at every save,
-                # which would cost two thirds of it.
+                # which would cost more than the save itself.
                 gc.freeze()
+                gc.set_threshold(100_000, 50, 100)
                 return self._records
             snapshot = self.ledger.advance(self._records.snapshot)
             if snapshot is not self._records.snapshot:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import unicodedata
 
 DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+MARKS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 MINUS = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-"})
 
 
 def latin_digits(text: str) -> str:
-    """Persian and Arabic-Indic digits as Latin ones."""
-    return text.translate(DIGITS)
+    """Persian and Arabic-Indic digits as Latin ones, without the unseen marks of direction of a copied text."""
+    return text.translate(MARKS).translate(DIGITS)
 
 
 def read_number(text: str) -> str:
@@ -19,7 +20,7 @@ def read_number(text: str) -> str:
     A comma stays: 1,800 is one and four fifths to one reader and eighteen hundred to another, so the
     checks refuse it and ask.
     """
-    plain = latin_digits(text.strip()).translate(MINUS)
+    plain = latin_digits(text).strip().translate(MINUS)
     return plain.replace("\N{ARABIC DECIMAL SEPARATOR}", ".")
 
 

@@ -25,6 +25,11 @@ def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str =
     StudyError, LedgerError
         The study file cannot be used; the ledger is damaged or cannot be opened.
     """
+    if database and not database.startswith("postgresql"):
+        raise OnearmError(
+            f"database: {database.partition(':')[0]}: is not served; expected a URL that begins with "
+            "postgresql://, or none for SQLite in the folder; correct --database"
+        )
     study = load_study(folder / "study.yaml")
     versions = folder / "versions"
     versions.mkdir(exist_ok=True)
@@ -56,6 +61,7 @@ def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str =
 def _secret(path: Path) -> None:
     """The key that signs sessions, readable by its owner only."""
     if path.exists():
+        path.chmod(0o600)
         return
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(64))
@@ -111,14 +117,24 @@ def serve(
             "proxy that speaks TLS in front; start with --tls-proxy behind one"
         )
     hosts = os.environ.get("ONEARM_HOSTS", "")
+    if tls_proxy and not hosts:
+        raise OnearmError(
+            "ONEARM_HOSTS: is empty; expected the names under which the proxy is reached, with commas "
+            "between them, such as trial.example.org; set it and start again"
+        )
+    os.umask(0o077)  # what is made in the folder is for its owner only
     study = prepare(folder, database, tls=tls_proxy, hosts=hosts)
-    base = f"http://{host}:{port}"
+    here = f"[{host}]" if ":" in host else host
+    base = f"https://{hosts.split(',')[0]}" if tls_proxy else f"http://{here}:{port}"
     say(f"{study.id}: {study.title}")
     say(f"Pages at {base}/ until you press Ctrl-C.")
     if not database and not _sound(sqlite3.sqlite_version_info):
         say(
             f"SQLite {sqlite3.sqlite_version} has a rare fault in its write-ahead log, mended in 3.51.3: back up daily."
         )
+    from onearm.web.accounts import end_expired
+
+    end_expired()
     if link := first_link(base):
         say(f"First administrator: open this link once, within an hour:\n  {link}")
     from waitress import serve as run

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 SECRET_KEY = (FOLDER / "secret.key").read_text(encoding="ascii").strip()
 DEBUG = False
-ALLOWED_HOSTS = os.environ.get("ONEARM_HOSTS", "127.0.0.1,localhost,[::1],testserver").split(",")
+ALLOWED_HOSTS = os.environ.get("ONEARM_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 ROOT_URLCONF = "onearm.web.urls"
 WSGI_APPLICATION = "onearm.web.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -98,6 +98,8 @@ def database() -> dict[str, Any]:
         "HOST": unquote(query.get("host", "")) or url.hostname or "",
         "PORT": str(url.port or ""),
         "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {name: unquote(value) for name, value in query.items() if name != "host"},
     }
 
 
@@ -127,20 +129,30 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_PREVENT_ENUMERATION = True
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # nothing is ever sent
 ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,10/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "onearm.web.accounts.SignInCode",
+    "reauthenticate": "onearm.web.accounts.AgainCode",
+}
 MFA_TOTP_ISSUER = "onearm"
 MFA_TOTP_TOLERANCE = 1  # a clock half a minute behind, as RFC 6238 advises
 
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = "onearm.web.accounts.cool_off"
 AXES_USERNAME_CALLABLE = "onearm.web.accounts.typed_user_name"
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "onearm.web.accounts.Tries"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "onearm/locked_out.html"
 AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "onearm.web.accounts.address_of"
-AXES_SENSITIVE_PARAMETERS: list[str] = ["password", "login"]
+AXES_DISABLE_ACCESS_LOG = True  # the ledger is the log
+AXES_SENSITIVE_PARAMETERS = [
+    *("password", "password1", "password2", "oldpassword", "again"),
+    *("login", "code", "user_name", "full_name", "csrfmiddlewaretoken"),
+]
 
 # -- sessions and the browser ---------------------------------------------------------------------
 
@@ -156,6 +168,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_USE_SESSIONS = False
+CSRF_FAILURE_VIEW = "onearm.web.middleware.csrf_failed"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from allauth.account.urls import urlpatterns as allauth_pages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.i18n import set_language
 
 from onearm.web import accounts
 from onearm.web.pages import entry, oversight, overview, people
 
 FORM = "form/<str:kind>/<str:about>/<str:visit>/<str:form>/<int:repeat>/"
 FREE = ("invited", "ping", "set_language")
+ACCOUNT_PAGES = (
+    *("account_login", "account_logout", "account_inactive", "account_signup"),
+    *("account_reauthenticate", "account_change_password"),
+)
+"""The pages of allauth that are open; those about e-mail and forgotten passwords are not: nothing is sent."""
 
 
 def ping(request: HttpRequest) -> HttpResponse:
@@ -46,8 +53,8 @@ urlpatterns = [
     path("people/<str:user>/", people.person, name="person"),
     path("invitation/<str:token>/", accounts.invited, name="invited"),
     path("ping/", ping, name="ping"),
-    path("language/", include("django.conf.urls.i18n")),
-    path("account/", include("allauth.account.urls")),
+    path("language/setlang/", login_not_required(set_language), name="set_language"),
+    path("account/", include([page for page in allauth_pages if page.name in ACCOUNT_PAGES])),
     path("account/2fa/", include("allauth.mfa.urls")),
 ]
 
@@ -78,5 +85,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return render(request, "onearm/error.html", told, status=403)
 
 
+handler400 = "onearm.web.middleware.not_understood"
+handler500 = "onearm.web.middleware.failed"
 handler404 = not_found
 handler403 = forbidden

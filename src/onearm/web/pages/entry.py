@@ -36,6 +36,7 @@ from onearm.conduct import (
 from onearm.errors import OnearmError, StudyError
 from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Entry, Key, StaleError
+from onearm.ledger.entries import number_seen
 from onearm.records import CONDUCT, FormKey, Records
 from onearm.study import Form, Item
 from onearm.web.access import needs, person_of, site_shown
@@ -178,7 +179,7 @@ def _merge(
     stale: set[str] = set()
     for draft in page.drafts:
         now, seen = records.snapshot.get(draft.key), page.seen.get(draft.key, 0)
-        if (now.seq if now else 0) == seen or now is None:
+        if number_seen(now) == seen or now is None:
             continue
         stale.add(draft.key.item)
         item = records.study.item(key.form, draft.key.item)
@@ -196,7 +197,7 @@ def _merge(
                 "yours": draft.value or str(MISSING.get(draft.missing, draft.missing)),
                 "value": boxes.get(f"v-{item.id}", ""),
                 "missing": boxes.get(f"m-{item.id}", ""),
-                "seen": now.seq,
+                "seen": number_seen(now),
                 "choose": "",
                 "error": "",
                 "reason": boxes.get(f"c-{item.id}", ""),
@@ -503,7 +504,7 @@ def _item(
         "saved_shown": _shown(item, saved),
         "missing": missing,
         "saved_missing": saved.missing if saved else "",
-        "seen": saved.seq if saved else 0,
+        "seen": number_seen(saved),
         "unit": item.unit,
         "points": _points(records.study.form(key.form), item),
         "derived": "",

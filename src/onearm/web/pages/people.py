@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,13 +18,19 @@ from django.utils.translation import gettext as _
 
 from onearm.conduct import ROLES, Right, act, draft_end, draft_grant, rights_of
 from onearm.errors import OnearmError
-from onearm.ledger import Entry
-from onearm.ledger.entries import name_fault
+from onearm.ledger import Draft, Entry
 from onearm.web.access import needs, person_of
-from onearm.web.accounts import has_second_factor, record_event
+from onearm.web.accounts import (
+    account_of,
+    end_sessions,
+    has_second_factor,
+    name_refused,
+    record_event,
+    together,
+)
 from onearm.web.calendars import read_date
 from onearm.web.models import Invitation
-from onearm.web.pages.oversight import record_access
+from onearm.web.pages.oversight import _safe, record_access
 from onearm.web.place import place
 from onearm.web.words import ROLES as ROLE_WORDS
 from onearm.web.words import moment_words, role_word
@@ -42,15 +49,12 @@ def people(request: HttpRequest) -> HttpResponse:
     link, error = "", ""
     if request.method == "POST":
         user, full = request.POST.get("user", "").strip(), request.POST.get("name", "").strip()
-        taken = get_user_model().objects.filter(username__iexact=user).exists()
-        if name_fault(user) or not full or len(user) > 40:
-            error = _("A user name of at most 40 letters and a full name are needed; write both.")
-        elif taken:
-            error = _("This user name is taken, or was once; choose another.")
+        if not full or len(full) > 150:
+            error = _("A full name is needed, of at most 150 letters; write it.")
+        elif why := name_refused(user):
+            error = why
         else:
-            token = Invitation.issue(user, full)
-            link = request.build_absolute_uri(reverse("invited", args=[token]))
-            record_event("invited", user, request, "invited", by=person_of(request).user)
+            link = _new_link(request, user, full, "invited")
     everybody: Any = get_user_model().objects.order_by("username")
     rows = [
         {
@@ -71,19 +75,34 @@ def people(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _new_link(request: HttpRequest, user: str, full: str, what: str) -> str:
+    """A one-time link, entered as made."""
+    with together():
+        token = Invitation.issue(user, full)
+        record_event(what, user, request, "one-time link made", by=person_of(request).user)
+    return request.build_absolute_uri(reverse("invited", args=[token]))
+
+
 @needs("manage people")
 def person(request: HttpRequest, user: str) -> HttpResponse:
     """One account: its rights, and whether it may sign in."""
-    found: Any = get_user_model().objects.filter(username=user).first()
-    if found is None:
+    found: Any = account_of(user)
+    if found is None or found.get_username() != user:
         raise Http404
-    if request.method == "POST":
+    link = ""
+    if request.method == "POST" and request.POST.get("do") == "new link":
+        if error := _above(request, found):
+            messages.error(request, error)
+        else:
+            link = _new_link(request, user, found.get_full_name(), "new password allowed")
+    elif request.method == "POST":
         error = _change(request, found)
         if error:
             messages.error(request, error)
         return HttpResponseRedirect(reverse("person", args=[user]))
     records = place().records()
-    entries = [e for e in place().ledger.entries() if (e.key.kind, e.key.about) == ("study", user)]
+    keys = [e.key for e in records.snapshot.about("study", user)]
+    entries = sorted((e for k in keys for e in place().ledger.history(k)), key=lambda e: e.seq)
     return render(
         request,
         "onearm/person.html",
@@ -92,6 +111,8 @@ def person(request: HttpRequest, user: str) -> HttpResponse:
             "name": found.get_full_name(),
             "active": found.is_active,
             "factor": has_second_factor(found),
+            "locked": AccessAttempt.objects.filter(username=user).exists(),
+            "link": link,
             "rights": [
                 {"role": r.role, "site": r.site, "words": _right_words(r)}
                 for r in rights_of(records.snapshot, user)
@@ -112,63 +133,101 @@ def _event(entry: Entry) -> dict[str, str]:
     }
 
 
+def _above(request: HttpRequest, user: Any) -> str:
+    """Why this administrator may not touch that account, in words: people of other sites are not his."""
+    by, today = person_of(request), place().today()
+    rights = rights_of(place().records().snapshot, user.get_username())
+    if all(by.may("manage people", r.site, today) for r in rights):
+        return ""
+    return str(
+        _("This person has rights at sites where you manage nobody; ask their administrator.")
+    )
+
+
 def _change(request: HttpRequest, user: Any) -> str:
     """Do what the page asks; why not, in words."""
-    post, name, by = request.POST, user.get_username(), person_of(request)
-    todo = post.get("do", "")
+    todo = request.POST.get("do", "")
     try:
         if todo == "grant":
-            until = post.get("until", "").strip()
-            right = Right(
-                post.get("role", ""),
-                post.get("site", "").strip(),
-                date.fromisoformat(read_date(until)) if until else None,
-            )
-            _record(request, draft_grant(name, right))
+            error = _grant(request, user.get_username())
         elif todo == "end":
-            reason = post.get("reason", "").strip()
-            if not reason:
-                return _("A right ends with a reason; write one.")
-            if name == by.user and post.get("role") == "administrator":
-                return _(
-                    "You cannot end your own right as administrator; another administrator can."
-                )
-            _record(request, draft_end(name, post.get("role", ""), post.get("site", ""), reason))
-        elif todo in ("deactivate", "activate"):
-            if name == by.user:
-                return _("You cannot lock your own account; another administrator can.")
-            user.is_active = todo == "activate"
-            user.save(update_fields=["is_active"])
-            record_event(
-                f"account {todo}d", name, request, post.get("reason", "").strip() or todo, by.user
-            )
-        elif todo == "reset factor":
-            Authenticator.objects.filter(user=user).delete()
-            record_event(
-                "second factor reset",
-                name,
-                request,
-                post.get("reason", "").strip() or todo,
-                by.user,
-            )
+            error = _end(request, user.get_username())
+        elif todo in ACCOUNT_CHANGES:
+            error = _change_account(request, user, todo)
         else:
             raise Http404
-    except (OnearmError, ValueError) as error:
-        return str(error)
-    messages.success(request, _("Recorded."))
+    except (OnearmError, ValueError) as refused:
+        error = str(refused)
+    if not error:
+        messages.success(request, _("Recorded."))
+    return error
+
+
+def _grant(request: HttpRequest, name: str) -> str:
+    post = request.POST
+    written = post.get("until", "").strip()
+    until = date.fromisoformat(read_date(written)) if written else None
+    if until is not None and until < place().today():
+        return _("A right cannot end before today; write a later date.")
+    right = Right(post.get("role", ""), post.get("site", "").strip(), until)
+    _record(request, draft_grant(name, right), right.site)
     return ""
 
 
-def _record(request: HttpRequest, draft: Any) -> None:
+def _end(request: HttpRequest, name: str) -> str:
+    post = request.POST
+    role, site, reason = post.get("role", ""), post.get("site", ""), post.get("reason", "").strip()
+    if not reason:
+        return _("A right ends with a reason; write one.")
+    if name == person_of(request).user and role == "administrator":
+        return _("You cannot end your own right as administrator; another administrator can.")
+    held = rights_of(place().records().snapshot, name)
+    if (role, site) not in {(r.role, r.site) for r in held}:
+        return _("This person has no such right; load the page again.")
+    _record(request, draft_end(name, role, site, reason), site)
+    return ""
+
+
+ACCOUNT_CHANGES = {
+    "deactivate": "account deactivated",
+    "activate": "account activated",
+    "reset factor": "second factor reset",
+    "unlock": "lock-out ended",
+}
+
+
+def _change_account(request: HttpRequest, user: Any, todo: str) -> str:
+    """Close, open or unlock an account or take its second factor away, and enter it."""
+    name, by = user.get_username(), person_of(request).user
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        return _("An account is changed with a reason; write one.")
+    if name == by:
+        return _("You cannot change your own account here; another administrator can.")
+    if error := _above(request, user):
+        return error
+    with together():
+        if todo in ("deactivate", "activate"):
+            user.is_active = todo == "activate"
+            user.save(update_fields=["is_active"])
+        if todo == "reset factor":
+            Authenticator.objects.filter(user=user).delete()
+        if todo in ("deactivate", "reset factor"):
+            end_sessions(user)
+        if todo == "unlock":
+            AccessAttempt.objects.filter(username=name).delete()
+        record_event(ACCOUNT_CHANGES[todo], name, request, reason, by)
+    return ""
+
+
+def _record(request: HttpRequest, draft: Draft, site: str) -> None:
+    """Enter a right, if this administrator manages people at its site."""
     here = place()
     with here.write_lock:
-        records = here.records()
-        by = person_of(request)
-        site = next(r.site for r in by.rights if r.role == "administrator")
         act(
-            records,
+            here.records(),
             here.ledger,
-            by,
+            person_of(request),
             site,
             [draft],
             action="manage people",
@@ -178,7 +237,17 @@ def _record(request: HttpRequest, draft: Any) -> None:
 
 
 def _register() -> list[Entry]:
-    return [e for e in place().ledger.entries() if e.key.kind == "study" and e.key.form == "RIGHTS"]
+    """Every entry about a right, in order."""
+    here = place()
+    snapshot = here.records().snapshot
+    keys = [
+        e.key
+        for kind, about in snapshot.order
+        if kind == "study"
+        for e in snapshot.about(kind, about)
+        if e.key.form == "RIGHTS"
+    ]
+    return sorted((e for key in keys for e in here.ledger.history(key)), key=lambda e: e.seq)
 
 
 @needs("manage people")
@@ -208,7 +277,8 @@ def register_csv(request: HttpRequest) -> HttpResponse:
     writer.writerow(("user", "role", "site", "what", "by", "at", "reason"))
     for e in _register():
         role, _mark, site = e.key.item.partition("@")
-        writer.writerow((e.key.about, role, site, e.words, e.by, e.at, e.reason))
+        cells = (e.key.about, role, site, e.words, e.by, e.at, e.reason)
+        writer.writerow([_safe(cell) for cell in cells])
     record_access(request, "export", "register of rights as CSV")
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="register-of-rights.csv"'
