@@ -229,7 +229,8 @@ def main() -> None:
                 f"{statistics.median(opened):.0f} ms, slowest {max(opened):.0f} ms (asked: 300)\n"
             )
             print(
-                f"{'saves of a form with 7 items':44s} {'/s':>7s} {'p50 ms':>7s} {'p95 ms':>7s} {'p99 ms':>7s} {'faults':>6s}"
+                f"{'saves of a form with 7 items':44s} {'/s':>7s} "
+                f"{'p50 ms':>7s} {'p95 ms':>7s} {'p99 ms':>7s} {'faults':>6s}"
             )
             told("20 people at once, each a save a second", *run(people, seconds, None, "P"))
             told("50 saves a second asked for", *run(people, seconds, 50.0, "R"))

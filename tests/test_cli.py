@@ -96,7 +96,7 @@ def test_help_is_there_for_every_command_and_says_the_exit_codes() -> None:
     assert "Exit codes: 0 fine, 1 problems found, 2 misuse." in " ".join(top.stdout.split())
     assert set(main.commands) == {
         *("demo", "new", "check", "diff", "import", "verify", "status", "run", "compare"),
-        "recheck",
+        *("recheck", "serve", "backup", "restore", "archive"),
     }
     for name in main.commands:
         found = onearm(name, "--help")

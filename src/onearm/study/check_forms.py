@@ -147,7 +147,7 @@ def _circles(check: Check, path: Path, form: Form) -> None:
             if name not in reached:
                 reached.add(name)
                 ahead += waits.get(name, ())
-        if item.id in reached:
+        if item.id in reached and item.id not in waits.get(item.id, ()):  # that is told already
             check.add(
                 (*path, "items", m, "when"),
                 f"'{item.id}' waits for itself, by way of other items",
