@@ -62,7 +62,7 @@ def conduct(study: Study, ledger: Ledger) -> None:
     record(draft_reply(now(), queries(now())[0].key, "answered", "No, of 24 hours"))
     record(Draft(protein, "9.75", "g/(24.h)", reason=f"read from the wrong line {EVIL}"))
     record(Draft(Key("study", "investigator-2", "RIGHTS", "investigator@"), "granted"))
-    seq = record(Draft(item_key(signed[0], "UWBC"), "77", "/[HPF]", reason="counted again"))
+    seq = record(Draft(item_key(signed[0], "UWBC"), "77177", "/[HPF]", reason="counted again"))
     ledger.redact(seq, reason="names a person", **who)
     struck = now().instances("LABS", about=second)[0]
     record(Draft(mark_key(struck, "struck"), "yes", reason="of another patient"))
@@ -194,7 +194,6 @@ def test_every_current_value_stands_on_the_page_of_its_subject(
         page = (unpacked / "subjects" / f"subject-{number:03}-{subject}.html").read_text()
         for entry in snapshot.about("subject", subject):
             assert f">entry {entry.seq}</a>" in page
-    assert "24 a" in page or "a</td>" in page
 
 
 def test_an_item_shows_what_stood_before_who_changed_it_and_why(first: str) -> None:
@@ -209,8 +208,8 @@ def test_an_item_shows_what_stood_before_who_changed_it_and_why(first: str) -> N
 def test_a_redacted_value_is_nowhere_but_its_redaction_is(first: str, unpacked: Path) -> None:
     assert "redacted" in first
     assert "redaction of entry" in first
-    assert "77 /[HPF]" not in first
-    assert ",77," not in (unpacked / "audit" / "entries.csv").read_text(encoding="utf-8-sig")
+    assert "77177" not in first
+    assert ",77177," not in (unpacked / "audit" / "entries.csv").read_text(encoding="utf-8-sig")
 
 
 def test_signatures_are_shown_valid_or_void_in_words(first: str, unpacked: Path) -> None:

@@ -138,12 +138,13 @@ def write_archive(
     with new_file(file) as room:
         made = room.folder / "archive"
         made.mkdir()
-        study = load_study(folder / "study.yaml")
+        (made / "study.yaml").write_bytes((folder / "study.yaml").read_bytes())
+        study = load_study(made / "study.yaml")  # the one that is kept, whatever is amended now
         with Ledger.open(database or folder / LEDGER) as source:
             copy_ledger(source, made / LEDGER)
         with Ledger.open(made / LEDGER) as ledger:
             _refuse_damaged(ledger)
-            _copy_study_files(folder, made, study)
+            _copy_versions(folder, made, study)
             manifest = _write_pages(study, ledger, made, report, style)
         members = sorted(p for p in made.rglob("*") if p.is_file())
         manifest["members"] = {
@@ -167,11 +168,10 @@ def _refuse_damaged(ledger: Ledger) -> None:
         )
 
 
-def _copy_study_files(folder: Path, made: Path, study: Study) -> None:
-    (made / "study.yaml").write_bytes((folder / "study.yaml").read_bytes())
+def _copy_versions(folder: Path, made: Path, study: Study) -> None:
     kept = made / VERSIONS
     kept.mkdir()
-    (kept / f"{study.hash}.yaml").write_bytes((folder / "study.yaml").read_bytes())
+    (kept / f"{study.hash}.yaml").write_bytes((made / "study.yaml").read_bytes())
     for path in (folder / VERSIONS).glob("*.yaml"):
         (kept / path.name).write_bytes(path.read_bytes())
 
@@ -264,7 +264,7 @@ class Trail:
             found.setdefault((key.kind, key.about), []).append(key)
         return found
 
-    @property
+    @cached_property
     def pages(self) -> list[list[dict[str, Any]]]:
         """The trail, cut into pages of rows."""
         rows = [self.row(entry) for entry in self.entries]

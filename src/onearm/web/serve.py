@@ -6,6 +6,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def check_sign_in(folder: Path) -> str:
 
     Returns the number of such accounts in words; raises OnearmError when there is none.
     """
-    with sqlite3.connect(f"file:{folder / 'accounts.db'}?mode=ro", uri=True) as connection:
+    place_of = f"file:{folder / 'accounts.db'}?mode=ro"
+    with closing(sqlite3.connect(place_of, uri=True)) as connection:
         rows = connection.execute("SELECT password FROM auth_user WHERE is_active = 1").fetchall()
     usable = [p for (p,) in rows if p.startswith("scrypt$")]
     if not usable:
