@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -31,6 +31,7 @@ Fill = Literal["observed", "no change", "attainable"]
 
 #: Most combinations of worst and best changes that are tried for the largest P.
 CORNERS = 4096
+ORDERS = 4096
 
 
 def complete_cases(
@@ -127,8 +128,9 @@ def worst_case(
     -----
     Where the mean change keeps its sign for all fills, t is smallest in size at a corner (each
     patient at worst or at best), since a positive linear function over a positive convex one is
-    quasi-concave; all corners are tried. The exact signed rank is monotone in each change, so its
-    largest P is that of the worst fill. Where the direction turns, P reaches 1 in between.
+    quasi-concave; all corners are tried. The exact signed rank depends on the order, the
+    signs and the ties of the changes only; every one that fills can bring about is tried. Where the
+    direction turns, P reaches 1 in between. ``pvalue_largest`` is None where these are too many.
 
     Examples
     --------
@@ -338,7 +340,7 @@ def _largest_pvalue(
         rises = [less > greater for less, greater in zip(*sides, strict=True)]
         if not (all(falls) or all(rises)):
             return 1.0
-        return max(signed_rank(end, zeros="pratt").pvalue for end in ends)
+        return _largest_signed_rank(observed, low, high)
     if math.fsum(ends[0]) * math.fsum(ends[1]) <= 0:
         return 1.0
     corners = _corners(low, high)
@@ -348,6 +350,33 @@ def _largest_pvalue(
     from scipy.special import stdtr
 
     return float(2 * stdtr(ends[0].size - 1, -smallest))
+
+
+def _largest_signed_rank(observed: FloatArray, low: FloatArray, high: FloatArray) -> float | None:
+    """Return the largest exact two-sided P over all fills: only order, signs and ties of sizes matter.
+
+    A fill that ties with another change alters the exact distribution, so that neither end need be the
+    largest. Every order is met by the sizes that occur and as many between two of them as are missing.
+    """
+    sizes = np.unique(np.abs(np.concatenate([observed, low, high, [0.0]])))
+    shares = np.arange(1, low.size + 1) / (low.size + 1)
+    between = (sizes[:-1, None] + np.diff(sizes)[:, None] * shares).ravel()
+    points = np.unique(np.concatenate([sizes, -sizes, between, -between]))
+    choices = [
+        points[(points >= min(a, b)) & (points <= max(a, b))]
+        for a, b in zip(low, high, strict=True)
+    ]
+    alike = len(set(zip(low.tolist(), high.tolist(), strict=True))) == 1
+    fills: Iterable[tuple[float, ...]]
+    if alike:
+        many = math.comb(choices[0].size + low.size - 1, low.size)
+        fills = itertools.combinations_with_replacement(choices[0].tolist(), low.size)
+    else:
+        many = math.prod(c.size for c in choices)
+        fills = itertools.product(*(c.tolist() for c in choices))
+    if many > ORDERS:
+        return None
+    return max(signed_rank(np.append(observed, fill), zeros="pratt").pvalue for fill in fills)
 
 
 def _corners(low: FloatArray, high: FloatArray) -> list[FloatArray] | None:
