@@ -993,4 +993,5 @@ def test_who_saw_that_a_value_was_redacted_may_record_another(ledger: Ledger) ->
     ledger.record([Draft(NOTE, "came with her sister")], **WHO)
     ledger.redact(1, reason="names a person", **WHO)
     new = Draft(NOTE, "came accompanied", reason="without the name")
-    assert ledger.record([new], seen={NOTE: 0}, **WHO)
+    stale(ledger, {NOTE: 0}, new)  # who saw nothing there is told
+    assert ledger.record([new], seen={NOTE: -1}, **WHO)

@@ -383,8 +383,10 @@ def refuse_stale(seen: Mapping[Key, int], stands: Mapping[Key, Entry]) -> None:
 
 
 def number_seen(entry: Entry | None) -> int:
-    """The number by which a page remembers what it showed: 0 for nothing, and for a redacted value."""
-    return 0 if entry is None or entry.redacted else entry.seq
+    """The number by which a page remembers what it showed: 0 for nothing, below 0 for a redacted value."""
+    if entry is None:
+        return 0
+    return -entry.seq if entry.redacted else entry.seq
 
 
 def raise_all(faults: Sequence[str]) -> None:

@@ -120,7 +120,8 @@ class Ledger:
         study_hash
             Hash of the study file in force.
         seen
-            The number of the entry that the writer saw for a key, 0 for none. Where another one
+            The number of the entry that the writer saw for a key, 0 for none, below 0 for a redacted
+            one. Where another one
             stands by now, nothing is recorded: nobody overwrites what he has not seen.
 
         Returns
