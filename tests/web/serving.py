@@ -140,7 +140,7 @@ def main(folder: Path) -> None:
     make_person("administrator", Right("administrator", ""))
 
     def client_of(user: str) -> Client:
-        client = Client()
+        client = Client(SERVER_NAME="127.0.0.1")
         client.force_login(
             people[user], backend="allauth.account.auth_backends.AuthenticationBackend"
         )
