@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import URLPattern, reverse
+from tests.web.conftest import STUDY, signed_study
 
 from onearm.conduct import ROLE_ACTIONS, ROLES, Right
 from onearm.ledger import Draft, Key
+
+AMENDED = signed_study(STUDY.read_text(encoding="utf-8")).replace("[0, 30]", "[0, 25]").encode()
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,7 @@ FORM_PAGES = ("form", "history")
 FORM_ACTS = ("draft", "score", "mark", "sign", "query")
 SUBJECT_PAGES = ("subject", "screening")
 STUDY_PAGES = ("today", "subjects", "products", "events", "deviations", "cuts", "date_shown")
+VERSIONS = ("version", "amendment_shown")
 
 
 def address(name: str, about: str) -> str:
@@ -49,9 +55,26 @@ def address(name: str, about: str) -> str:
         return reverse(name, args=[about])
     if name == "missed":
         return reverse(name, args=[about, "M-3"])
+    if name in VERSIONS:
+        return reverse(name, args=[PROPOSED if name == "amendment_shown" else in_force()])
     if name == "person":
         return reverse(name, args=["coordinator-a"])
     return reverse(name)
+
+
+PROPOSED = hashlib.sha256(AMENDED).hexdigest()
+
+
+def in_force() -> str:
+    from onearm.web.place import place
+
+    return place().study.hash
+
+
+@pytest.fixture(scope="module", autouse=True)
+def proposed(folder: Path) -> None:
+    """An amended study file that was loaded and waits for its approval."""
+    (folder / "versions" / f"{PROPOSED}.proposed").write_bytes(AMENDED)
 
 
 def named_routes() -> list[str]:

@@ -380,7 +380,9 @@ PAGES = {
         *("/account/password/change/", "/account/2fa/", "/account/2fa/recovery-codes/"),
         *("/account/logout/", "/nothing-here/", "/people/"),
     ],
-    "investigator": ["/form/subject/P01/M-3/URINE/1/", "/subject/P01/screening/"],
+    "investigator": [
+        *("/form/subject/P01/M-3/URINE/1/", "/subject/P01/screening/", "/amendment/"),
+    ],
     "monitor": [
         *("/audit/", "/form/subject/P01/M-3/URINE/1/history/URBC/", "/cuts/"),
         *("/form/subject/P01/M-3/URINE/1/", "/subject/P01/"),

@@ -4,6 +4,16 @@ All of it is recorded in the ledger beside the data: an entry whose item (or for
 """
 
 from onearm.conduct.acts import act, draft_hidden, gate, locks_seen, preview
+from onearm.conduct.amendments import (
+    AMENDMENT,
+    TOUCHES,
+    Affected,
+    affected,
+    approval_hash,
+    draft_amendment,
+    in_force,
+    refusals,
+)
 from onearm.conduct.deviations import deviations
 from onearm.conduct.marks import (
     MARKS,
@@ -50,11 +60,14 @@ from onearm.conduct.subjects import (
 
 __all__ = [
     "ACTIONS",
+    "AMENDMENT",
     "MARKS",
     "MEANINGS",
     "MISSED_REASONS",
     "ROLES",
     "ROLE_ACTIONS",
+    "TOUCHES",
+    "Affected",
     "FormState",
     "Person",
     "Query",
@@ -63,10 +76,13 @@ __all__ = [
     "SubjectState",
     "VisitRow",
     "act",
+    "affected",
+    "approval_hash",
     "assessment_hash",
     "closed_because",
     "decision_of",
     "deviations",
+    "draft_amendment",
     "draft_end",
     "draft_enrolment",
     "draft_exception",
@@ -80,12 +96,14 @@ __all__ = [
     "exceptions",
     "form_state",
     "gate",
+    "in_force",
     "item_key",
     "locks_seen",
     "mark_key",
     "open_criteria",
     "preview",
     "queries",
+    "refusals",
     "released_lots",
     "rights_of",
     "shown",

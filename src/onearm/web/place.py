@@ -51,6 +51,13 @@ class Place:
         """What stands about one subject, donor or lot: enough for its pages, whatever the others hold."""
         return Records(self.study, self.records().snapshot.only(about))
 
+    def amend(self, study: Study) -> None:
+        """Serve an amended study file from now on: it is kept, and what stands is read through it."""
+        put_in_force(self.folder, study)
+        with self._reading:
+            self.study = study
+            self._records = None
+
     def today(self) -> date:
         """The site's calendar date."""
         return timezone.localdate()
@@ -58,6 +65,21 @@ class Place:
     def close(self) -> None:
         """Give back the database."""
         self.ledger.close()
+
+
+def kept_version(folder: Path, hash: str) -> Path:
+    """Where the study file with this hash is kept."""
+    return folder / "versions" / f"{hash}.yaml"
+
+
+def put_in_force(folder: Path, study: Study) -> None:
+    """Make a kept version the study file of the folder, in one step that a crash cannot halve."""
+    fresh = folder / "study.yaml.new"
+    with fresh.open("wb") as file:
+        file.write(kept_version(folder, study.hash).read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(folder / "study.yaml")
 
 
 @cache

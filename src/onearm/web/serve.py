@@ -10,6 +10,7 @@ from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
+from onearm.conduct import AMENDMENT, in_force
 from onearm.errors import LedgerError, OnearmError
 from onearm.ledger import Ledger
 from onearm.study import Study, load_study
@@ -32,18 +33,14 @@ def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str =
             "postgresql://, or none for SQLite in the folder; correct --database"
         )
     study = load_study(folder / "study.yaml")
-    versions = folder / "versions"
-    versions.mkdir(exist_ok=True)
-    kept = versions / f"{study.hash}.yaml"
-    if not kept.exists():
-        kept.write_bytes((folder / "study.yaml").read_bytes())
     with Ledger.open(database or folder / "ledger.db", create=True) as ledger:
         damages = ledger.verify()
-    if damages:
-        raise LedgerError(
-            f"ledger: entry {damages[0].seq}: {damages[0].message}; a damaged ledger is not served; "
-            "`onearm verify` lists all that was found; restore the last backup"
-        )
+        if damages:
+            raise LedgerError(
+                f"ledger: entry {damages[0].seq}: {damages[0].message}; a damaged ledger is not served; "
+                "`onearm verify` lists all that was found; restore the last backup"
+            )
+        study = _in_force(folder, study, ledger)
     _secret(folder / "secret.key")
     os.environ["ONEARM_DIR"] = str(folder.resolve())
     os.environ["ONEARM_DATABASE"] = database
@@ -56,6 +53,31 @@ def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str =
 
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
+    return study
+
+
+def _in_force(folder: Path, study: Study, ledger: Ledger) -> Study:
+    """The study file that is in force, kept among the versions; one changed by hand is refused.
+
+    An amendment is recorded first and then written; one that a crash cut between is finished here.
+    """
+    from onearm.web.place import kept_version, put_in_force
+
+    (folder / "versions").mkdir(exist_ok=True)
+    data = (e for e in ledger.snapshot().entries if e.key.kind != "study")
+    last = max(data, key=lambda e: e.seq, default=None)
+    now, before = in_force(ledger.history(AMENDMENT), last)
+    if now and now != study.hash and kept_version(folder, now).exists():
+        if study.hash != before:
+            raise OnearmError(
+                f"{folder / 'study.yaml'}: is not the version in force (SHA-256 {study.hash[:12]}, in force "
+                f"{now[:12]}); a study file that is served is amended on its page, with an approval; put "
+                f"versions/{now}.yaml back as study.yaml, and load the amended file on the page of data cuts"
+            )
+        study = load_study(kept_version(folder, now))
+        put_in_force(folder, study)
+    if not kept_version(folder, study.hash).exists():
+        kept_version(folder, study.hash).write_bytes((folder / "study.yaml").read_bytes())
     return study
 
 

@@ -9,7 +9,7 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 from onearm.web import accounts
-from onearm.web.pages import entry, oversight, overview, people
+from onearm.web.pages import amendments, entry, oversight, overview, people
 
 FORM = "form/<str:kind>/<str:about>/<str:visit>/<str:form>/<int:repeat>/"
 FREE = ("invited", "ping", "set_language")
@@ -46,6 +46,9 @@ urlpatterns = [
     path("audit/", oversight.audit, name="audit"),
     path("audit.csv", oversight.audit_csv, name="audit_csv"),
     path("cuts/", oversight.cuts, name="cuts"),
+    path("amendment/", amendments.upload, name="amendment"),
+    path("amendment/<str:hash>/", amendments.amendment, name="amendment_shown"),
+    path("versions/<str:hash>/", amendments.version, name="version"),
     path("lock/", oversight.lock_all, name="lock"),
     path("people/", people.people, name="people"),
     path("people/register/", people.register, name="register"),

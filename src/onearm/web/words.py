@@ -55,6 +55,9 @@ STATES = {
     "signature": _("signature"),
     "query": _("query"),
     "access": _("access"),
+    "added": _("added"),
+    "removed": _("removed"),
+    "changed": _("changed"),
 }
 
 ROLES = {
@@ -99,6 +102,18 @@ MISSED = {
     "site was closed": _("The site was closed"),
     "visit was forgotten": _("The visit was forgotten"),
     "other reason": _("Other reason"),
+}
+
+TOUCHED = {
+    "form removed": _("Forms that the amended file no longer has"),
+    "form left its visit": _("Forms that are no longer collected at their visit"),
+    "item removed": _("Values of an item that the amended file no longer has"),
+    "item redefined": _("Values of an item that is defined otherwise"),
+    "value refused": _("Values that could not be entered any more"),
+    "visit judged anew": _("Visits whose state changes"),
+    "score changed": _("Scores that change"),
+    "eligibility changed": _("Subjects whose eligibility changes"),
+    "signature void": _("Forms whose signature becomes void"),
 }
 
 

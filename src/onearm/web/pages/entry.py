@@ -33,7 +33,7 @@ from onearm.conduct import (
     shown_hash,
     visit_rows,
 )
-from onearm.errors import OnearmError, StudyError
+from onearm.errors import ConductError, OnearmError, StudyError
 from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Entry, Key, StaleError
 from onearm.ledger.entries import number_seen
@@ -105,12 +105,16 @@ def _save(
     request: HttpRequest, records: Records, key: FormKey, site: str, *, complete: bool
 ) -> HttpResponse:
     here, person, boxes = place(), person_of(request), request.POST.dict()
+    if boxes.get("study", here.study.hash) != here.study.hash:
+        return _page(request, records, key, site, boxes=boxes, status=422, refused=[_amended()])
     page = read_page(records, key, boxes, here.today())
     if page.refused:
         return _page(request, records, key, site, boxes=boxes, page=page, status=422)
     changes = any(records.snapshot.get(d.key) is not None for d in page.drafts)
     try:
         with here.write_lock:
+            if records.study is not here.study:
+                raise ConductError(_amended())
             made = act(
                 records, here.ledger, person, site, [*page.drafts, *page.confirmations],
                 action="change" if changes else "enter", today=here.today(), kind=key.kind,
@@ -137,6 +141,12 @@ def _save(
             _("Complete."),
         )
     return HttpResponseRedirect(form_url(key))
+
+
+def _amended() -> str:
+    return _(
+        "The study file was amended since this page was opened; look at the form as it is now, and save again."
+    )
 
 
 def _told(error: OnearmError) -> list[str]:
@@ -275,6 +285,7 @@ def _page(
             "id": key.about,
             "url": about_url(key),
         },
+        "study": here.study.hash,
         "form": {"id": key.form, "label": definition.label, "repeat": key.repeat if definition.repeating else 0},
         "visit": _visit(records, key, day),
         "steps": _steps(state),

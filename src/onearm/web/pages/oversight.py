@@ -1,4 +1,4 @@
-"""Screening and enrolment, events, deviations, the audit trail, data cuts and amended study files."""
+"""Screening and enrolment, events, deviations, the audit trail and data cuts."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
 from onearm.safety import adverse_events, event_form, stopping_states
 from onearm.web.access import needs, person_of, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor
+from onearm.web.pages.amendments import versions
 from onearm.web.pages.overview import form_url, rule_line, seen_subjects
 from onearm.web.place import place
 from onearm.web.words import MISSED, STATES, day_words, moment_words, role_word, word
@@ -567,8 +568,8 @@ def cuts(request: HttpRequest) -> HttpResponse:
             "lock": {"url": reverse("lock"), "words": told_lock}
             if person.anywhere("lock", day)
             else None,
-            "amend_url": "",
-            "versions": [],
+            "amend_url": reverse("amendment") if person.anywhere("amend", day) else "",
+            "versions": versions(),
         },
         status=422 if error else 200,
     )
