@@ -17,7 +17,12 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def signed_study(text: str) -> str:
-    """The study file with signatures asked for: two people under an infusion, one under the urine form."""
+    """The study file with signatures asked for, two under an infusion, and an item that tells who somebody is."""
+    sex = "      - {id: SEX, label: Sex, type: choice, choices: {F: Female, M: Male}}\n"
+    told = (
+        "      - {id: INITIALS, label: Initials, type: text, identifying: true, required: false}\n"
+    )
+    text = text.replace(sex, sex + told)
     text = re.sub(r"(  - id: INFUSION\n)", r"\1    sign: [author, approval]\n", text)
     return re.sub(r"(  - id: URINE\n)", r"\1    sign: [responsibility]\n", text)
 

@@ -42,6 +42,7 @@ from onearm.study import Form, Item
 from onearm.web.access import needs, person_of, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor
 from onearm.web.forms import Page, read_page
+from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
 from onearm.web.models import PageDraft
 from onearm.web.pages.overview import entry_sites, form_url
 from onearm.web.place import place
@@ -97,6 +98,7 @@ def form(
     if request.method != "POST":
         kept = PageDraft.of(request.user, key)
         boxes = json.loads(kept.boxes) if kept else None
+        enter_look(request, records, list(records.answers(key).values()))
         return _page(request, records, key, site, boxes=boxes, kept=kept)
     return _save(request, records, key, site, complete=request.POST.get("do") == "complete")
 
@@ -199,8 +201,8 @@ def _merge(
                 "id": item.id,
                 "label": item.label,
                 "unit": item.unit,
-                "began": began.words if began else "",
-                "now": now.words,
+                "began": words_for(records, person_of(request), began) if began else "",
+                "now": words_for(records, person_of(request), now),
                 "by": now.by,
                 "role": role_word(now.role),
                 "at": moment_words(now.at),
@@ -275,7 +277,7 @@ def _page(
     editable = not shut and may("change" if state.entered else "enter")
     asked_here = queries(records, key)
     items = {
-        item.id: _item(records, key, item, boxes, page, asked_here, may)
+        item.id: _item(records, key, item, boxes, page, asked_here, may, person)
         for item in definition.all_items
     }
     context = {
@@ -485,17 +487,19 @@ def _item(
     page: Page | None,
     asked_here: Sequence[Query],
     may: Callable[[str], bool],
+    person: Person,
 ) -> dict[str, Any]:
     """One item as the page shows it."""
     at = item_key(key, item.id)
     saved = records.snapshot.get(at)
+    secret = saved is not None and concealed(records, person, at)
     value: str = (saved.value or "") if saved else ""
     missing: str = saved.missing if saved else ""
     typed = boxes is not None and (f"v-{item.id}" in boxes or f"m-{item.id}" in boxes)
     if typed and boxes is not None:
         value, missing = boxes.get(f"v-{item.id}", ""), boxes.get(f"m-{item.id}", "")
-    if item.identifying and not may("see identifying"):
-        value = "•••" if value else ""
+    if secret:
+        value, missing, saved, boxes, page = "", "", None, None, None
     problems = (page.problems if page else {}).get(item.id, ())
     warnings = [p.message for p in problems if p.severity == "warning"]
     if page is None and saved is not None and saved.value is not None:
@@ -504,7 +508,11 @@ def _item(
         warnings = [p.message for p in told if p.id == "value.range"]
     choices = _choices(item)
     versions = place().ledger.history(at) if saved else []
-    hidden = applies(records, key, item) is False and not typed
+    hidden = ""
+    if applies(records, key, item) is False and not typed:
+        hidden = _("not asked: another answer excludes it")
+    if secret:
+        hidden = _("recorded; it identifies a person, and you have no right to see it")
     return {
         "id": item.id,
         "label": item.label,
@@ -524,7 +532,7 @@ def _item(
         "required": item.id in {i.id for i in asked(records, key)},
         "help": f"{item.range[0]:g} – {item.range[1]:g}" if item.range else "",
         "other_date": day_words(value) if item.type == "date" and len(value) == 10 else "",
-        "hidden": _("not asked: another answer excludes it") if hidden else "",
+        "hidden": hidden,
         "identifying": item.identifying,
         "errors": [p.message for p in problems if p.severity == "error"],
         "warnings": [
@@ -751,12 +759,15 @@ def history(
     site_for(request, records, key)
     if item not in {i.id for i in records.study.form(key.form).all_items}:
         raise Http404
-    definition = records.study.item(key.form, item)
+    definition, person = records.study.item(key.form, item), person_of(request)
+    made = here.ledger.history(item_key(key, item))
+    enter_look(request, records, made)
+    secret = concealed(records, person, item_key(key, item))
     signed = form_state(records, key).signatures
     versions = [
         {
             "seq": e.seq,
-            "value": e.value or "",
+            "value": CONCEALED if secret else e.value or "",
             "unit": e.unit,
             "missing": "" if e.value is not None else _shown(definition, e),
             "by": e.by,
@@ -774,7 +785,7 @@ def history(
                 if e.seq > s.seq
             ),
         }
-        for e in reversed(here.ledger.history(item_key(key, item)))
+        for e in reversed(made)
     ]
     if versions:
         versions[0]["current"] = True

@@ -39,7 +39,8 @@ from onearm.product import exposures
 from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
 from onearm.safety import adverse_events, event_form, stopping_states
 from onearm.web.access import needs, person_of, site_shown
-from onearm.web.accounts import confirm_identity, has_second_factor
+from onearm.web.accounts import confirm_identity, has_second_factor, record_event
+from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
 from onearm.web.pages.amendments import versions
 from onearm.web.pages.overview import form_url, rule_line, seen_subjects
 from onearm.web.place import place
@@ -368,6 +369,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     def part(n: int) -> str:
         return f"?{urlencode({**{k: v for k, v in chosen.items() if v}, 'page': n})}"
 
+    enter_look(request, records, rows)
     head = here.ledger.head()
     people = sorted({e.by for e in records.snapshot.entries})
     return render(
@@ -379,7 +381,7 @@ def audit(request: HttpRequest) -> HttpResponse:
             "kinds": [(k, STATES[k]) for k in ENTRY_KINDS],
             "people": [(p, p) for p in people],
             "errors": [],
-            "entries": [_line(records, e) for e in rows],
+            "entries": [_line(records, person_of(request), e) for e in rows],
             "paging": {
                 "first": (page - 1) * ROWS + 1,
                 "last": (page - 1) * ROWS + len(rows),
@@ -407,13 +409,17 @@ def _page_of(records: Records, entry: Entry) -> str:
     return form_url(form_key(key))
 
 
-def _line(records: Records, entry: Entry) -> dict[str, Any]:
+def _line(records: Records, person: Person, entry: Entry) -> dict[str, Any]:
     key = entry.key
     before = [e for e in place().ledger.history(key) if e.seq < entry.seq]
     labels = {f.id: f.label for f in records.study.forms}
     kind = kind_of(entry)
     where = " · ".join(p for p in (key.about, key.visit, labels.get(key.form, key.form)) if p)
-    shown = _("hash %(hash)s") % {"hash": entry.hash[:12]} if kind == "signature" else entry.words
+    shown = (
+        _("hash %(hash)s") % {"hash": entry.hash[:12]}
+        if kind == "signature"
+        else words_for(records, person, entry)
+    )
     return {
         "seq": entry.seq,
         "at": moment_words(entry.at),
@@ -424,7 +430,9 @@ def _line(records: Records, entry: Entry) -> dict[str, Any]:
         "where": where if key.repeat == 1 else f"{where} {key.repeat}",
         "url": _page_of(records, entry),
         "item": key.item,
-        "before": before[-1].words if before and kind not in ("signature", "access") else "",
+        "before": words_for(records, person, before[-1])
+        if before and kind not in ("signature", "access")
+        else "",
         "after": shown,
         "unit": "",
         "reason": entry.reason,
@@ -487,13 +495,15 @@ def audit_csv(request: HttpRequest) -> HttpResponse:
     names = ("seq", "at", "by", "role", "site", "kind", "about", "visit", "form", "item", "repeat", "value", "unit",
              "missing", "reason", "study", "software", "hash")  # fmt: skip
     writer.writerow(names)
+    person, records = person_of(request), place().records()
     for e in _filtered(request, chosen):
         k = e.key
+        value = CONCEALED if concealed(records, person, k) else e.value or ""
         writer.writerow(
             _safe(c) for c in (e.seq, e.at, e.by, e.role, e.site, k.kind, k.about, k.visit, k.form, k.item, k.repeat,
-                               e.value or "", e.unit, e.missing, e.reason, e.study_hash, e.software, e.hash)
+                               value, e.unit, e.missing, e.reason, e.study_hash, e.software, e.hash)
         )  # fmt: skip
-    record_access(request, "export", "audit trail as CSV")
+    record_event("export", person.user, request, "audit trail as CSV")
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
     return response
@@ -502,19 +512,6 @@ def audit_csv(request: HttpRequest) -> HttpResponse:
 def _safe(cell: object) -> object:
     """A cell that a spreadsheet does not take for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
-
-
-def record_access(request: HttpRequest, what: str, words: str) -> None:
-    """Enter in the ledger that somebody took data out."""
-    here, person = place(), person_of(request)
-    value = (
-        f"{timezone.now().isoformat(timespec='microseconds')} {request.META.get('REMOTE_ADDR', '')}"
-    )
-    with here.write_lock:
-        here.ledger.record(
-            [Draft(Key("study", person.user, form="ACCESS", item=what), value, reason=words)],
-            by=person.user, role="account", site="", study_hash=here.study.hash,
-        )  # fmt: skip
 
 
 # -- data cuts ------------------------------------------------------------------------------------

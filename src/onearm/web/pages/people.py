@@ -30,7 +30,7 @@ from onearm.web.accounts import (
 )
 from onearm.web.calendars import read_date
 from onearm.web.models import Invitation
-from onearm.web.pages.oversight import _safe, record_access
+from onearm.web.pages.oversight import _safe
 from onearm.web.place import place
 from onearm.web.words import ROLES as ROLE_WORDS
 from onearm.web.words import moment_words, role_word
@@ -279,7 +279,7 @@ def register_csv(request: HttpRequest) -> HttpResponse:
         role, _mark, site = e.key.item.partition("@")
         cells = (e.key.about, role, site, e.words, e.by, e.at, e.reason)
         writer.writerow([_safe(cell) for cell in cells])
-    record_access(request, "export", "register of rights as CSV")
+    record_event("export", person_of(request).user, request, "register of rights as CSV")
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="register-of-rights.csv"'
     return response

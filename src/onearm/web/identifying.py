@@ -1,0 +1,56 @@
+"""Values that tell who somebody is: shown to those who hold that right, and each look at one is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+
+from onearm.conduct import Person, site_of
+from onearm.ledger import Entry, Key
+from onearm.records import CONDUCT, Records
+from onearm.web.access import person_of
+from onearm.web.accounts import record_event
+from onearm.web.place import place
+
+CONCEALED = "•••"
+
+
+def tells_who(records: Records, key: Key) -> bool:
+    """Whether what an entry holds identifies a person, by the study file; a confirmed value too."""
+    if key.kind == "study" or key.form not in {f.id for f in records.study.forms}:
+        return False
+    item, _mark, what = key.item.partition(CONDUCT)
+    found = (i for i in records.study.form(key.form).all_items if i.id == item)
+    return what in ("", "confirmed") and any(i.identifying for i in found)
+
+
+def concealed(records: Records, person: Person, key: Key) -> bool:
+    """Whether this person may not see what an entry holds."""
+    if not tells_who(records, key):
+        return False
+    site = site_of(records, key.kind, key.about)
+    return not person.may("see identifying", site, place().today(), key.kind)
+
+
+def words_for(records: Records, person: Person, entry: Entry) -> str:
+    """The words of an entry, for this person."""
+    return CONCEALED if concealed(records, person, entry.key) else entry.words
+
+
+def enter_look(request: HttpRequest, records: Records, entries: Sequence[Entry | None]) -> None:
+    """Enter in the ledger that a person was shown identifying values: before the page is sent."""
+    person = person_of(request)
+    keys = dict.fromkeys(
+        e.key
+        for e in entries
+        if e is not None
+        and e.value is not None
+        and tells_who(records, e.key)
+        and not concealed(records, person, e.key)
+    )
+    if keys:
+        told = "; ".join(
+            " ".join(p for p in (k.kind, k.about, k.visit, k.form, k.item) if p) for k in keys
+        )
+        record_event("read identifying", person.user, request, told)
