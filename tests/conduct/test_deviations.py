@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.conduct.conftest import FULL, URINE, Desk
 
-from onearm.conduct import deviations
+from onearm.conduct import deviations, draft_missed
 from onearm.product import exposures
 from onearm.records import FormKey
 from onearm.safety import Deviation
@@ -73,6 +73,31 @@ def test_an_infusion_of_somebody_of_whom_it_is_not_known_is_a_deviation(desk: De
     desk.put(FormKey("subject", "S1", "ELIG", "M-3", 1), LNCLASS=None, reason="lost")
     desk.put(INFUSION, INFDT="2018-07-01")
     assert texts(desk, "eligibility") == ["infused with eligibility unknown (I1 unknown)"]
+
+
+def test_a_criterion_with_a_signed_exception_is_not_counted_twice(desk: Desk) -> None:
+    desk.eligible()
+    desk.put(FormKey("subject", "S1", "ELIG", "M-3", 1), LNCLASS="II", reason="read again")
+    desk.excuse("I1", "class IV in an earlier biopsy")
+    desk.put(INFUSION, INFDT="2018-07-01")
+    assert texts(desk, "eligibility") == []
+    assert len(found(desk, "signed exception")) == 1
+    # Another criterion that falls later is not covered by it.
+    desk.put(FormKey("subject", "S1", "ELIG", "M-3", 1), REFRACTORY=False, reason="read again")
+    assert texts(desk, "eligibility") == ["infused although not eligible (I2 not met)"]
+
+
+def test_a_missed_visit_is_a_deviation_until_it_takes_place(desk: Desk) -> None:
+    desk.put(INFUSION, INFDT="2018-07-01")
+    missed = draft_missed(desk.records, "S1", "M3", "patient was ill", "in hospital elsewhere")
+    (entry,) = desk.enter(missed)
+    (deviation,) = found(desk, "missed visit")
+    assert (deviation.what, deviation.seqs) == (
+        "visit M3 missed: in hospital elsewhere",
+        (entry.seq,),
+    )
+    desk.put(AFTER, **(FULL | {"URDT": "2018-09-29"}))
+    assert found(desk, "missed visit") == []
 
 
 def test_an_infusion_of_an_eligible_subject_is_none(desk: Desk) -> None:

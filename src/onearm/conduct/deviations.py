@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from onearm.checks import visit_states
-from onearm.conduct.subjects import exceptions
+from onearm.conduct.subjects import exceptions, open_criteria, visit_rows
 from onearm.eligibility import assess
 from onearm.product import Exposure
 from onearm.records import Records
@@ -16,7 +15,12 @@ from onearm.safety import Deviation, reported_deviations
 def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviation, ...]:
     """Every deviation: windows act by themselves, so do criteria, exceptions and product rules."""
     found = list(reported_deviations(records))
-    for state in visit_states(records, date.min):
+    for row in visit_rows(records, date.min):
+        state = row.state
+        if row.word == "missed" and row.missed is not None and state.state != "ended":
+            what = f"visit {state.visit.id} missed: {row.missed.reason}"
+            missed = (row.missed.seq,)
+            found.append(Deviation(state.subject, what, None, None, "missed visit", missed))
         if state.out_of_window:
             side = "after" if state.out_of_window > 0 else "before"
             what = f"visit {state.visit.id} done {abs(state.out_of_window)} days {side} its window"
@@ -43,17 +47,18 @@ def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviati
 
 
 def _entry_deviation(records: Records, subject: str) -> list[Deviation]:
-    """A subject infused although a criterion speaks against it, or is not known to hold."""
+    """A subject infused although a criterion speaks against it, or is not known to hold.
+
+    A criterion with a signed exception is a deviation already, and is not counted twice.
+    """
     assessment = assess(records, subject)
-    if assessment.decision == "eligible":
+    names = open_criteria(records, assessment)
+    open_ = [r for r in assessment.results if r.criterion.id in names]
+    if not open_:
         return []
-    open_ = [r for r in assessment.results if r.met is not True]
     ids = ", ".join(f"{r.criterion.id} {r.words}" for r in open_)
-    known = (
-        "although not eligible"
-        if assessment.decision == "not eligible"
-        else "with eligibility unknown"
-    )
+    refuted = any(r.met is False for r in open_)
+    known = "although not eligible" if refuted else "with eligibility unknown"
     seqs = tuple(sorted({s for r in open_ for e in r.evidence for s in e.seqs}))
     what = f"infused {known} ({ids})"
     return [Deviation(subject, what, records.anchor(subject), None, "eligibility", seqs)]
