@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import ast
 import re
 from datetime import date, timedelta
@@ -87,6 +88,14 @@ def test_each_fault_has_its_id_and_says_what_to_do(trial, wrong, id: str, words:
     (problem,) = check(trial, draft(**wrong))
     assert (problem.id, problem.severity) == (id, "error")
     assert words in problem.message
+
+
+def test_a_form_of_the_schedule_is_numbered_by_its_unscheduled_visit(
+    study_with: Callable[..., Study], trial_of
+) -> None:
+    trial = trial_of(study_with(("  - id: URINE\n", "  - id: URINE\n    unscheduled: true\n")))
+    assert check(trial, draft(visit="", repeat=3)) == []
+    assert ids(check(trial, draft(visit="M3", repeat=3))) == ["repeat.single"]
 
 
 def test_every_fault_of_a_draft_shows_at_once(trial) -> None:

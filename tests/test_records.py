@@ -455,3 +455,36 @@ def test_a_derived_quantity_with_a_hole_stays_a_hole(trial, demography, creatini
     trial.put("S1", "M-3", "DEMOG", **demography)
     trial.put("S1", "M-3", "LABS", LBDT="2016-10-09", CREAT=creatinine)
     assert egfr(trial) == []
+
+
+# -- visits that were not planned -----------------------------------------------------------------
+
+UNPLANNED = tuple(
+    (f"  - id: {form}\n", f"  - id: {form}\n    unscheduled: true\n")
+    for form in ("SLEDAI", "LABS", "DEMOG")
+)
+
+
+def test_values_of_two_unscheduled_visits_are_kept_apart(
+    study_with: Callable[..., Study], trial_of
+) -> None:
+    trial = trial_of(study_with(*UNPLANNED))
+    trial.put("S1", "", "LABS", repeat=1, LBDT="2017-02-01", C3LOW=False)
+    trial.put("S1", "", "LABS", repeat=2, LBDT="2017-03-01", C3LOW=True)
+    trial.put("S1", "", "SLEDAI", repeat=1, SLEDT="2017-02-01")
+    trial.put("S1", "", "SLEDAI", repeat=2, SLEDT="2017-03-01")
+    first, second = trial.records.scores_of("S1", "SLEDAI")
+    # Low complement weighs 2 points: ruled out at the first visit, possible at the second.
+    assert second.bounds["total"].upper - first.bounds["total"].upper == 2
+
+
+def test_a_derived_quantity_takes_the_companion_of_its_own_unscheduled_visit(
+    study_with: Callable[..., Study], trial_of
+) -> None:
+    trial = trial_of(study_with(*UNPLANNED))
+    for repeat, day, age in ((1, "2017-02-01", 24), (2, "2018-03-01", 25)):
+        trial.put("S1", "", "DEMOG", repeat=repeat, AGE=age, SEX="F")
+        trial.put("S1", "", "LABS", repeat=repeat, LBDT=day, CREAT=0.7)
+    assert egfr(trial) == [
+        pytest.approx(ckd_epi_2009_female(0.7, age), rel=1e-12) for age in (24, 25)
+    ]

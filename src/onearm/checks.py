@@ -172,7 +172,9 @@ def _visit_problems(study: Study, form: Form, key: Key) -> list[Problem]:
         problems = _error(
             "visit.missing", f"form {form.id} belongs to a visit; name one of {', '.join(at)}"
         )
-    if key.repeat != 1 and not form.repeating:
+    # A visit form outside the schedule carries the number of the unscheduled visit as its repeat.
+    unplanned = form.unscheduled and bool(at) and not key.visit
+    if key.repeat != 1 and not form.repeating and not unplanned:
         problems += _error(
             "repeat.single",
             f"form {form.id} does not repeat, so its repeat is 1, found {key.repeat}",

@@ -321,9 +321,9 @@ class Records:
 
     def _companion(self, subject: str, item: str, lead: Datum) -> Datum | None:
         """Another input: of the same visit, else the latest one not after it."""
-        same = self.at(subject, item, lead.entry.key.visit)
-        if same is not None:
-            return same
+        same = [d for d in self.of_item(subject, item) if _same_visit(d.entry.key, lead.entry.key)]
+        if same:
+            return min(same, key=lambda d: d.entry.key.repeat)
         return latest_of(
             d
             for d in self.of_item(subject, item)
@@ -361,11 +361,16 @@ class Records:
     def _value_for(self, key: FormKey, item: str, when: date | None) -> Datum | None:
         """The laboratory value that belongs to an assessment: same visit, else the latest before it."""
         found = self.of_item(key.about, item)
-        same = [d for d in found if d.entry.key.visit == key.visit]
+        same = [d for d in found if _same_visit(d.entry.key, key)]
         if same or when is None:
             return same[-1] if same else None
         before = [d for d in found if d.date and d.date <= when and d.value is not None]
         return before[-1] if before else None
+
+
+def _same_visit(a: Key | FormKey, b: Key | FormKey) -> bool:
+    """Whether two entries belong to one visit; those not planned have no name, their number tells them apart."""
+    return a.visit == b.visit and bool(a.visit or a.repeat == b.repeat)
 
 
 def _visit_date(form: Form, entries: Mapping[str, Entry]) -> date | None:

@@ -17,12 +17,13 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def signed_study(text: str) -> str:
-    """The study file with signatures asked for, two under an infusion, and an item that tells who somebody is."""
+    """The study file with signatures asked for, an identifying item and vital signs at any visit."""
     sex = "      - {id: SEX, label: Sex, type: choice, choices: {F: Female, M: Male}}\n"
     told = (
         "      - {id: INITIALS, label: Initials, type: text, identifying: true, required: false}\n"
     )
     text = text.replace(sex, sex + told)
+    text = text.replace("  - id: VITALS\n", "  - id: VITALS\n    unscheduled: true\n")
     text = re.sub(r"(  - id: INFUSION\n)", r"\1    sign: [author, approval]\n", text)
     return re.sub(r"(  - id: URINE\n)", r"\1    sign: [responsibility]\n", text)
 

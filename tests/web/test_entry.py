@@ -376,3 +376,25 @@ def test_a_row_struck_out_stays_to_be_seen_and_leaves_the_analysis(
     assert about not in {e.subject for e in adverse_events(place().records())}
     assert "Struck out." in client.get(form).content.decode()
     assert entry(about, "AE", "AETERM", "").value == "Headache"
+
+
+def test_an_unscheduled_visit_is_begun_from_the_subject_and_numbered(
+    client_of: Client, about: str
+) -> None:
+    client = client_of("coordinator-a")
+
+    def offered() -> str:
+        page = client.get(f"/subject/{about}/").content.decode()
+        return page.split('aria-label="Unscheduled visits"')[1].split("</section>")[0]
+
+    assert "New unscheduled visit" in offered()
+    assert "Unscheduled visit 1" not in offered()
+    for number in (1, 2):
+        page = url(about, "VITALS", "-", number)
+        assert page in offered()
+        assert client.post(page, {"v-VSTIM": "5", "do": "save"}).status_code == 302
+        assert f"Unscheduled visit {number}" in client.get(page).content.decode()
+    assert "Unscheduled visit 2" in offered()
+    assert (
+        client.get(url(about, "DEMOG", "-", 1)).status_code == 404
+    )  # only where the study file says so

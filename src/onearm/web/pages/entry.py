@@ -44,7 +44,7 @@ from onearm.web.accounts import confirm_identity, has_second_factor
 from onearm.web.forms import Page, read_page
 from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
 from onearm.web.models import PageDraft
-from onearm.web.pages.overview import entry_sites, form_url
+from onearm.web.pages.overview import entry_sites, form_url, unplanned, unplanned_label
 from onearm.web.place import place
 from onearm.web.words import (
     CHANGE_REASONS,
@@ -71,8 +71,8 @@ def key_of(kind: str, about: str, visit: str, form: str, repeat: int) -> FormKey
     belongs = visit in at if visit else (definition.unscheduled or not at)
     if definition.about != kind or not belongs or repeat < 1:
         raise Http404
-    if repeat != 1 and not definition.repeating:
-        raise Http404
+    if repeat != 1 and not definition.repeating and not (at and not visit):
+        raise Http404  # without a visit, a visit's form is numbered by the unscheduled visit
     return FormKey(kind, about, form, visit, repeat)
 
 
@@ -335,8 +335,13 @@ def _url(name: str, key: FormKey) -> str:
 
 
 def _visit(records: Records, key: FormKey, day: date) -> dict[str, Any] | None:
-    if not key.visit or key.kind != "subject":
+    if key.kind != "subject":
         return None
+    if not key.visit:
+        told = {"target": "", "window": "", "state": "unplanned", "word": ""}
+        return (
+            {"label": unplanned_label(key.repeat), **told} if unplanned(records, key.form) else None
+        )
     visit = records.study.visit(key.visit)
     row = next(
         (

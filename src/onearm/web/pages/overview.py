@@ -320,6 +320,7 @@ def subject(request: HttpRequest, about: str) -> HttpResponse:
             ],
             "missed_reasons": list(MISSED.items()),
             "unscheduled": _unscheduled(records, about) if enters else [],
+            "unplanned": _unplanned_visits(records, about, asked, enters=enters),
             "other_forms": _others(records, about, asked),
             "plots": courses(records, about),
             "events": [
@@ -429,7 +430,7 @@ def _next(records: Records, about: str, form: str) -> FormKey:
 def _unscheduled(records: Records, about: str) -> list[dict[str, str]]:
     found = []
     for form in records.study.forms:
-        if form.about != "subject" or not form.unscheduled:
+        if form.about != "subject" or not form.unscheduled or unplanned(records, form.id):
             continue
         key = _next(records, about, form.id)
         if form.repeating or key.repeat == 1:
@@ -442,7 +443,46 @@ def _others(records: Records, about: str, asked: Sequence[Query]) -> list[dict[s
         k for f in records.study.forms for k in records.instances(f.id, about=about) if not k.visit
     ]
     keys += [k for k in sorted(records.struck, key=str) if k.about == about]
-    return [form_line(records, k, asked) for k in keys if k.kind == "subject"]
+    others = [
+        k for k in keys if k.kind == "subject" and (k.visit or not unplanned(records, k.form))
+    ]
+    return [form_line(records, k, asked) for k in others]
+
+
+def unplanned(records: Records, form: str) -> bool:
+    """Whether a form of the schedule may be filled in at a visit that was not planned."""
+    visits = records.study.schedule.visits
+    return records.study.form(form).unscheduled and any(form in v.forms for v in visits)
+
+
+def unplanned_label(number: int) -> str:
+    """The name of a visit that was not planned."""
+    return _("Unscheduled visit %(number)d") % {"number": number}
+
+
+def _unplanned_visits(
+    records: Records, about: str, asked: Sequence[Query], *, enters: bool
+) -> list[dict[str, Any]]:
+    """Visits that were not planned, with their forms, and one more to begin."""
+    forms = [f.id for f in records.study.forms if f.about == "subject" and unplanned(records, f.id)]
+    begun = [k for f in forms for k in records.instances(f, about=about) if not k.visit]
+    begun += [k for k in records.struck if k.about == about and k.form in forms and not k.visit]
+    last = max((k.repeat for k in begun), default=0)
+    found = []
+    for number in range(1, last + 1 + (enters and bool(forms))):
+        keys = [FormKey("subject", about, f, "", number) for f in forms]
+        dates = [d.date for k in keys for d in records.filled(k).values() if d.date]
+        lines = [form_line(records, k, asked) for k in keys]
+        found.append(
+            {
+                "label": unplanned_label(number) if number <= last else _("New unscheduled visit"),
+                "new": number > last,
+                "done": day_words(min(dates)) if dates else "",
+                # A form's own number is the visit's, which the heading says.
+                "forms": [{**line, "label": line["form"]} for line in lines],
+            }
+        )
+    return found
 
 
 # -- courses --------------------------------------------------------------------------------------
