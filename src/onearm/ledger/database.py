@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     NullPool,
+    QueuePool,
     Row,
     Select,
     Table,
@@ -89,10 +90,14 @@ class Database:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
+                raw: Any = connection.connection.dbapi_connection
                 if exact and self.is_sqlite:
-                    raw: Any = connection.connection.dbapi_connection
                     raw.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    if exact and self.is_sqlite:
+                        raw.text_factory = str  # the connection may be kept for another reader
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -211,7 +216,7 @@ _MEANINGS = {
 }
 
 
-def connect(place: str | Path, create: bool) -> Database:
+def connect(place: str | Path, create: bool, keep: bool = False) -> Database:
     """Open the database of a ledger by path or URL; see ``Ledger.open``."""
     text = os.fspath(place)
     if "://" in text:
@@ -223,7 +228,7 @@ def connect(place: str | Path, create: bool) -> Database:
             raise LedgerError(
                 "ledger: a ledger in memory is lost when the program ends; give a file"
             )
-    return _found(_sqlite(Path(text), create), create)
+    return _found(_sqlite(Path(text), create, keep), create)
 
 
 def _found(database: Database, create: bool) -> Database:
@@ -265,7 +270,7 @@ def _postgres(url: URL) -> Database:
     return Database(engine, where)
 
 
-def _sqlite(path: Path, create: bool) -> Database:
+def _sqlite(path: Path, create: bool, keep: bool) -> Database:
     where = str(path)
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         wanted = ".".join(map(str, OLDEST_SQLITE))
@@ -291,9 +296,12 @@ def _sqlite(path: Path, create: bool) -> Database:
         "rwc" if create else "rw"
     )  # "rw" never makes a file, and reads one that may not be written
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-    # a connection per task: nothing holds the file between two saves, so it can be copied or moved
+    # a connection per task: nothing holds the file between two saves, so it can be copied or moved;
+    # a server that saves all day keeps them, since opening one costs as much as a save
     engine = create_engine(
-        "sqlite://", creator=partial(_sqlite_connection, uri), poolclass=NullPool
+        "sqlite://",
+        creator=partial(_sqlite_connection, uri),
+        poolclass=QueuePool if keep else NullPool,
     )
     event.listen(engine, "begin", _begin)
     return Database(engine, where)

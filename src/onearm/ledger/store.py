@@ -65,7 +65,7 @@ class Ledger:
         self._guards_seen = False
 
     @classmethod
-    def open(cls, url_or_path: str | Path, create: bool = False) -> Ledger:
+    def open(cls, url_or_path: str | Path, create: bool = False, *, keep: bool = False) -> Ledger:
         """Open a ledger by the path of its file, or by a URL (anything with ``://``) of PostgreSQL.
 
         Parameters
@@ -74,6 +74,9 @@ class Ledger:
             ``ledger.db``, or ``postgresql+psycopg://user:password@host/database``.
         create
             Make the ledger when there is none. One that exists is opened as it is.
+        keep
+            Keep connections open between two saves. The file must then not be moved or replaced
+            before the ledger is closed.
 
         Raises
         ------
@@ -82,7 +85,7 @@ class Ledger:
         """
         from onearm.ledger.database import connect  # the database library costs half a second
 
-        return cls(connect(url_or_path, create))
+        return cls(connect(url_or_path, create, keep))
 
     def close(self) -> None:
         """Give back the database; the ledger can be opened again."""

@@ -28,7 +28,7 @@ class Place:
         self.database = database
         self.write_lock = RLock()
         self.study: Study = load_study(folder / "study.yaml")
-        self.ledger = Ledger.open(database or folder / "ledger.db", create=True)
+        self.ledger = Ledger.open(database or folder / "ledger.db", create=True, keep=True)
         self._reading = Lock()
         self._records: Records | None = None
 
