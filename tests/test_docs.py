@@ -42,3 +42,29 @@ def test_every_pinned_version_comes_without_a_registrys_address() -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert "==" in pins
     assert "://" not in pins
+
+
+def test_every_test_that_the_validation_page_names_exists() -> None:
+    page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+/test_[a-z_]+\.py)::(test_\w+)`", page)
+    assert len(named) > 50
+    lost = [
+        f"{file}::{test}"
+        for file, test in named
+        if f"\ndef {test}(" not in (ROOT / "tests" / file).read_text(encoding="utf-8")
+    ]
+    assert lost == []
+
+
+def test_every_requirement_stands_once_and_the_counts_are_those_of_the_table() -> None:
+    page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (C\d\.\d+) \|.*?\|.*?\| (shown|in part|the site's) \|", page, re.M)
+    wanted = [
+        f"C{part}.{n}"
+        for part, last in ((1, 13), (2, 9), (3, 11), (4, 6))
+        for n in range(1, last + 1)
+    ]
+    assert [row for row, _state in rows] == wanted
+    states = [state for _row, state in rows]
+    told = ", ".join(f"{states.count(s)} {s}" for s in ("shown", "in part", "the site's"))
+    assert f"{len(rows)} requirements: {told}." in page
