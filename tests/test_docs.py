@@ -68,3 +68,18 @@ def test_every_requirement_stands_once_and_the_counts_are_those_of_the_table() -
     states = [state for _row, state in rows]
     told = ", ".join(f"{states.count(s)} {s}" for s in ("shown", "in part", "the site's"))
     assert f"{len(rows)} requirements: {told}." in page
+
+
+def test_the_security_table_has_each_requirement_once_and_counts_itself() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (V\d+\.\d+\.\d+) \| ([12]) \|[^|]+\| ([^|]+) \|", page, re.M)
+    ids = [row[0] for row in rows]
+    assert len(ids) == len(set(ids)) > 240
+    assert ids == sorted(ids, key=lambda i: [int(n) for n in i[1:].split(".")])
+    states = [row[2] for row in rows]
+    words = ("met", "in part", "not met", "does not apply", "the site's")
+    assert set(states) == set(words)
+    told = ", ".join(f"{states.count(w)} {w}" for w in words)
+    assert f"{len(rows)} requirements: {told}." in page
+    for file in re.findall(r"tests/(?:\w+/)*test_\w+\.py", page):
+        assert (ROOT / file).exists(), file

@@ -116,6 +116,7 @@ from onearm.web import settings
 print(json.dumps({name: getattr(settings, name) for name in sys.argv[1:]}, default=str))
 """
 NAMES = (
+    "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_SECURE",
     "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "SECURE_PROXY_SSL_HEADER",
     "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SESSION_COOKIE_HTTPONLY", "DEBUG", "DATABASES",
 )  # fmt: skip
@@ -131,7 +132,9 @@ def test_behind_tls_cookies_are_secure_and_browsers_stay_with_tls(tmp_path: Path
         ONEARM_HOSTS="trial.example.org",
         ONEARM_DATABASE="postgresql+psycopg://u:p%40ss@db.example.org:5433/trial?sslmode=verify-full",
     )
-    assert told["SESSION_COOKIE_SECURE"]
+    assert told["SESSION_COOKIE_SECURE"] and told["LANGUAGE_COOKIE_SECURE"]
+    assert told["SESSION_COOKIE_NAME"].startswith("__Host-")
+    assert told["CSRF_COOKIE_NAME"].startswith("__Host-")
     assert told["CSRF_COOKIE_SECURE"]
     assert told["SECURE_HSTS_SECONDS"] >= 31_536_000
     assert told["CSRF_TRUSTED_ORIGINS"] == ["https://trial.example.org"]

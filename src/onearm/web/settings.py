@@ -162,7 +162,9 @@ SESSION_COOKIE_AGE = IDLE_SECONDS
 SESSION_SAVE_EVERY_REQUEST = False  # the middleware renews it once a minute, not at every request
 RENEW_SECONDS = 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_NAME = "onearm_session"
+# "__Host-" binds a cookie to this very host; browsers take it over TLS only.
+SESSION_COOKIE_NAME = "__Host-onearm_session" if TLS else "onearm_session"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if TLS else "csrftoken"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
@@ -193,6 +195,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 # -- languages and files --------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = TLS, True, "Lax"
 LANGUAGES = [("en", _("English")), ("fa", _("Persian"))]
 LOCALE_PATHS = [HERE / "locale"]
 STATIC_URL = "/static/"
