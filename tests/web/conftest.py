@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -38,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     from onearm.web.serve import prepare
 
-    prepare(path, hosts="testserver,127.0.0.1")
+    # test_on_postgresql.py runs these tests once more with an address of PostgreSQL here
+    prepare(path, os.environ.get("ONEARM_TEST_DATABASE", ""), hosts="testserver,127.0.0.1")
     return path
 
 
