@@ -1,6 +1,6 @@
 """How fast the ledger records, verifies and reads, and how that grows with its size.
 
-    python benchmarks/ledger.py [--sizes 1000 10000 100000] [--url postgresql+psycopg://...]
+    python benchmarks/ledger.py [--sizes 1000 10000 100000 1000000] [--url postgresql+psycopg://...]
 
 Every figure comes from this one run on this one machine; ``growth`` is the time per entry at the
 largest size over the time per entry at the smallest: 1 is a cost that does not grow. Saves are
@@ -20,6 +20,7 @@ from onearm.ledger import Draft, Key, Ledger
 
 WHO = {"by": "benchmark", "role": "nurse", "site": "site", "study_hash": "5d" * 32}
 SINGLE = 100  # saves of one entry that are timed
+SAVE = 50_000  # entries of a large save, at most
 ITEMS = 40  # items per subject and visit; 14 visits
 
 
@@ -41,11 +42,13 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(ledger: Ledger, have: int, size: int) -> dict[str, float]:
     """Grow the ledger to a size; seconds per entry of each task."""
-    batch = list(drafts(have, size - SINGLE))
+    first, last = have, size - SINGLE
+    parts = [list(drafts(n, min(n + SAVE, last))) for n in range(first, last, SAVE)]
     single = list(drafts(size - SINGLE, size))
     subject = single[0].key.about
     figures = {
-        "record, one save": timed(lambda: ledger.record(batch, **WHO)) / len(batch),
+        "record, large saves": timed(lambda: [ledger.record(p, **WHO) for p in parts])
+        / (last - first),
         "record, one by one": timed(lambda: [ledger.record([d], **WHO) for d in single]) / SINGLE,
         "verify": timed(ledger.verify) / size,
         "snapshot": timed(ledger.snapshot) / size,
@@ -58,7 +61,7 @@ def measure(ledger: Ledger, have: int, size: int) -> dict[str, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--url", default="", help="an empty PostgreSQL database instead of a file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -78,6 +81,8 @@ def report(results: dict[int, dict[str, float]], database: str) -> None:
     for task in results[sizes[0]]:
         speeds = "".join(f"{1 / results[size][task]:>12,.0f}" for size in sizes)
         print(f"{task:22}{speeds}{results[sizes[-1]][task] / results[sizes[0]][task]:>10.2f}")
+    took = results[sizes[-1]]["verify"] * sizes[-1]
+    print(f"\nverify of {sizes[-1]:,} entries: {took:.1f} s (asked of 1,000,000: 60 s)")
 
 
 if __name__ == "__main__":
