@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def main(folder: Path) -> None:
     """Enter, sign, amend; the last line printed is what was seen, as JSON."""
-    from tests.web.conftest import PASSWORD, STUDY, code, make_person, signed_study
+    from tests.web.conftest import PASSWORD, STUDY, browser_of, code, make_person, signed_study
 
     from onearm.conduct import Right, form_state
     from onearm.records import FormKey
@@ -23,19 +23,8 @@ def main(folder: Path) -> None:
     (folder / "study.yaml").write_text(text, encoding="utf-8")
     prepare(folder, hosts="testserver")
     from django.core.files.uploadedfile import SimpleUploadedFile
-    from django.test import Client
-    from django.utils import timezone
 
     from onearm.web.place import place
-
-    def client_of(user: str, role: str) -> Client:
-        client = Client()
-        found = make_person(user, Right(role, "A"))
-        client.force_login(found, backend="allauth.account.auth_backends.AuthenticationBackend")
-        session = client.session
-        session["began"] = timezone.now().timestamp()
-        session.save()
-        return client
 
     def words(answer: Any) -> str:
         return html.unescape(answer.content.decode())
@@ -49,8 +38,8 @@ def main(folder: Path) -> None:
     def identity() -> dict[str, str]:
         return {"password": PASSWORD, "code": code(), "meaning": "approval"}
 
-    coordinator = client_of("coordinator", "coordinator")
-    investigator = client_of("investigator", "investigator")
+    coordinator = browser_of(make_person("coordinator", Right("coordinator", "A")))
+    investigator = browser_of(make_person("investigator", Right("investigator", "A")))
     url = "/form/subject/S1/M-3/URINE/1/"
     boxes = {"URDT": "2018-06-01", "UPROT24H": "1.8", "URBC": "12", "UWBC": "2", "CELLCAST": "no"}
     posted = {f"v-{k}": v for k, v in boxes.items()}

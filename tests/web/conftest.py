@@ -55,6 +55,19 @@ def code() -> str:
     return str(auth.format_hotp_value(auth.hotp_value(SECRET, int(time.time()) // 30)))
 
 
+def browser_of(account: Any, **options: Any) -> Any:
+    """A browser in which a person has signed in just now."""
+    from django.test import Client
+    from django.utils import timezone
+
+    client = Client(**options)
+    client.force_login(account, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session = client.session
+    session["began"] = timezone.now().timestamp()
+    session.save()
+    return client
+
+
 @cache
 def _hashed() -> str:
     """The password as it is kept; made once, since that costs a quarter of a second on purpose."""
@@ -102,18 +115,9 @@ def people(folder: Path) -> dict[str, Any]:
 def client_of(people: dict[str, Any]) -> Iterator[Callable[[str], Any]]:
     """A signed-in browser of a person."""
     from django.core.cache import cache
-    from django.test import Client
-    from django.utils import timezone
 
-    def sign_in(user: str) -> Client:
-        client = Client()
-        client.force_login(
-            people[user], backend="allauth.account.auth_backends.AuthenticationBackend"
-        )
-        session = client.session
-        session["began"] = timezone.now().timestamp()
-        session.save()
-        return client
+    def sign_in(user: str) -> Any:
+        return browser_of(people[user])
 
     cache.clear()
     yield sign_in

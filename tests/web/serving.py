@@ -120,7 +120,7 @@ def seed(client_of: Any) -> None:
 
 def main(folder: Path) -> None:
     """Prepare, seed and serve until the process is ended."""
-    from tests.web.conftest import STUDY, make_person, signed_study
+    from tests.web.conftest import STUDY, browser_of, make_person, signed_study
 
     from onearm.conduct import Right
     from onearm.web.serve import prepare
@@ -129,8 +129,6 @@ def main(folder: Path) -> None:
     (folder / "study.yaml").write_text(text, encoding="utf-8")
     prepare(folder)
     from django.core.cache import cache
-    from django.test import Client
-    from django.utils import timezone
     from waitress import create_server
 
     from onearm.web.wsgi import application
@@ -139,17 +137,7 @@ def main(folder: Path) -> None:
     people = {r.replace(" ", "-"): make_person(r.replace(" ", "-"), Right(r, "A")) for r in roles}
     make_person("administrator", Right("administrator", ""))
 
-    def client_of(user: str) -> Client:
-        client = Client(SERVER_NAME="127.0.0.1")
-        client.force_login(
-            people[user], backend="allauth.account.auth_backends.AuthenticationBackend"
-        )
-        session = client.session
-        session["began"] = timezone.now().timestamp()
-        session.save()
-        return client
-
-    seed(client_of)
+    seed(lambda user: browser_of(people[user], SERVER_NAME="127.0.0.1"))
 
     def fresh(environ: Any, start: Any) -> Any:
         cache.clear()  # a code may be used again: these tests do not wait half a minute for the next

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from tests.web.conftest import make_person
+from tests.web.conftest import browser_of, make_person
 from tests.web.serving import course
 
 from onearm.conduct import Right, item_key
@@ -103,22 +103,6 @@ def fuzzers(people: dict[str, Any]) -> dict[str, Any]:
     found["administrator"] = make_person("fuzz-administrator", Right("administrator", ""))
     make_person("fuzz-target", Right("coordinator", "A"))
     return found
-
-
-def clients(fuzzers: dict[str, Any]) -> dict[str, Any]:
-    from django.test import Client
-    from django.utils import timezone
-
-    made = {}
-    for role, account in fuzzers.items():
-        made[role] = Client(raise_request_exception=False)
-        made[role].force_login(
-            account, backend="allauth.account.auth_backends.AuthenticationBackend"
-        )
-        session = made[role].session
-        session["began"] = timezone.now().timestamp()
-        session.save()
-    return made
 
 
 # -- what is posted -------------------------------------------------------------------------------
@@ -282,7 +266,8 @@ def test_no_mutated_post_breaks_the_server_or_is_recorded_by_half(
 ) -> None:
     from onearm.web.place import place
 
-    here, chance, by = place(), Random(20181230 + part), clients(fuzzers)
+    here, chance = place(), Random(20181230 + part)
+    by = {r: browser_of(a, raise_request_exception=False) for r, a in fuzzers.items()}
     faults: list[str] = []
     answered: dict[int, int] = {}
     for number in range(POSTS):
