@@ -12,13 +12,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from onearm.dates import PartialDate, study_day
-from onearm.errors import DateError, LedgerError, OnearmError, Problem
+from onearm.errors import DateError, LedgerError, OnearmError, Problem, words_of
 from onearm.ledger import Draft, Key, Snapshot
 from onearm.ledger.entries import check_drafts as check_ledger_drafts
 from onearm.records import LARGEST, FormKey, Records, is_conduct, parse_value
+from onearm.sentences import sentence, term
 from onearm.study import Form, Item, Study, Visit
 from onearm.units import convert
 
@@ -67,7 +68,11 @@ def check_drafts(
             problems.append(
                 Problem(
                     "entry.twice",
-                    f"{key_words(draft.key)} is given twice, here and at {seen[draft.key]}; keep one",
+                    sentence(
+                        "{place} is given twice, here and at {other}; keep one",
+                        place=key_words(draft.key),
+                        other=seen[draft.key],
+                    ),
                     where=place,
                 )
             )
@@ -77,17 +82,24 @@ def check_drafts(
 
 def key_words(key: Key) -> str:
     """A key as a person names it: ``subject 003, visit M3, URINE.UPROT24H``."""
-    visit = f", visit {key.visit}" if key.visit else ""
-    repeat = f", repeat {key.repeat}" if key.repeat != 1 else ""
-    return f"{key.kind} {key.about}{visit}, {key.form}.{key.item}{repeat}"
+    visit = sentence(", visit {visit}", visit=key.visit) if key.visit else ""
+    repeat = sentence(", repeat {repeat}", repeat=key.repeat) if key.repeat != 1 else ""
+    return sentence(
+        "{kind} {about}{visit}, {item}{repeat}",
+        kind=term(key.kind),
+        about=key.about,
+        visit=visit,
+        item=f"{key.form}.{key.item}",
+        repeat=repeat,
+    )
 
 
 def _at(problem: Problem, place: str) -> Problem:
     return Problem(problem.id, problem.message, problem.severity, place)
 
 
-def _error(id: str, message: str) -> list[Problem]:
-    return [Problem(id, message)]
+def _error(id: str, template: str, **parts: Any) -> list[Problem]:
+    return [Problem(id, sentence(template, **parts))]
 
 
 def _draft_problems(
@@ -108,7 +120,7 @@ def _kept(draft: Draft) -> list[Problem]:
     try:
         check_ledger_drafts([draft])
     except LedgerError as error:
-        return _error("entry.refused", str(error))
+        return [Problem("entry.refused", words_of(error))]
     return []
 
 
@@ -117,15 +129,17 @@ def _nature_problems(draft: Draft) -> list[Problem]:
         return []
     return _error(
         "study.nature",
-        f"'{draft.value or draft.missing}' is not a nature of data; records that are not patients' are"
-        f" {' or '.join(NATURES)}; records of patients have no such entry",
+        "'{value}' is not a nature of data; records that are not patients' are {natures}; "
+        "records of patients have no such entry",
+        value=draft.value or draft.missing,
+        natures=" or ".join(NATURES),
     )
 
 
 def _about_problems(key: Key) -> list[Problem]:
     if key.about.strip():
         return []
-    return _error("about.empty", f"the {key.kind} is empty; give its identifier")
+    return _error("about.empty", "the {kind} is empty; give its identifier", kind=term(key.kind))
 
 
 def _place_problems(study: Study, key: Key) -> list[Problem]:
@@ -133,18 +147,27 @@ def _place_problems(study: Study, key: Key) -> list[Problem]:
     if key.form not in forms:
         return _error(
             "form.unknown",
-            f"'{key.form}' is not a form of this study; the forms are {', '.join(forms)}",
+            "'{form}' is not a form of this study; the forms are {forms}",
+            form=key.form,
+            forms=tuple(forms),
         )
     form = forms[key.form]
     items = [i.id for i in form.all_items]
     if key.item not in items:
         return _error(
             "item.unknown",
-            f"'{key.item}' is not an item of form {form.id}; its items are {', '.join(items)}",
+            "'{item}' is not an item of form {form}; its items are {items}",
+            item=key.item,
+            form=form.id,
+            items=tuple(items),
         )
     if form.about != key.kind:
         return _error(
-            "about.kind", f"form {form.id} is about a {form.about}, not about a {key.kind}"
+            "about.kind",
+            "form {form} is about a {about}, not about a {kind}",
+            form=form.id,
+            about=term(form.about),
+            kind=term(key.kind),
         )
     return _visit_problems(study, form, key)
 
@@ -153,31 +176,44 @@ def _visit_problems(study: Study, form: Form, key: Key) -> list[Problem]:
     at = [v.id for v in study.schedule.visits if form.id in v.forms]
     problems = []
     if key.visit and key.visit not in {v.id for v in study.schedule.visits}:
-        visits = ", ".join(v.id for v in study.schedule.visits)
+        visits = tuple(v.id for v in study.schedule.visits)
         problems = _error(
-            "visit.unknown", f"'{key.visit}' is not a visit of this study; the visits are {visits}"
+            "visit.unknown",
+            "'{visit}' is not a visit of this study; the visits are {visits}",
+            visit=key.visit,
+            visits=visits,
         )
     elif key.visit and not at:
         # Else the same form could be filled in twice, and a change would need no reason.
         problems = _error(
             "visit.surplus",
-            f"form {form.id} belongs to no visit, found {key.visit}; leave the visit empty",
+            "form {form} belongs to no visit, found {visit}; leave the visit empty",
+            form=form.id,
+            visit=key.visit,
         )
     elif key.visit and key.visit not in at:
         problems = _error(
             "visit.form",
-            f"form {form.id} is not collected at visit {key.visit}; it is at {', '.join(at)}",
+            "form {form} is not collected at visit {visit}; it is at {at}",
+            form=form.id,
+            visit=key.visit,
+            at=tuple(at),
         )
     elif not key.visit and at and not form.unscheduled:
         problems = _error(
-            "visit.missing", f"form {form.id} belongs to a visit; name one of {', '.join(at)}"
+            "visit.missing",
+            "form {form} belongs to a visit; name one of {at}",
+            form=form.id,
+            at=tuple(at),
         )
     # A visit form outside the schedule carries the number of the unscheduled visit as its repeat.
     unplanned = form.unscheduled and bool(at) and not key.visit
     if key.repeat != 1 and not form.repeating and not unplanned:
         problems += _error(
             "repeat.single",
-            f"form {form.id} does not repeat, so its repeat is 1, found {key.repeat}",
+            "form {form} does not repeat, so its repeat is 1, found {repeat}",
+            form=form.id,
+            repeat=key.repeat,
         )
     return problems
 
@@ -188,22 +224,28 @@ def _presence_problems(draft: Draft) -> list[Problem]:
     if value is not None and missing:
         return _error(
             "value.and.missing",
-            f"a value ('{value}') and a reason why it is missing ('{missing}') exclude each other;"
-            " keep one",
+            "a value ('{value}') and a reason why it is missing ('{missing}') exclude each "
+            "other; keep one",
+            value=value,
+            missing=missing,
         )
     if value is None and not missing:
         return _error(
             "value.empty",
-            f"no value; give one, or one of the reasons: {', '.join(MISSING_REASONS)}",
+            "no value; give one, or one of the reasons: {reasons}",
+            reasons=tuple(map(term, MISSING_REASONS)),
         )
     if value is None and missing not in MISSING_REASONS:
         return _error(
             "missing.reason",
-            f"'{missing}' is not a reason for a missing value; the reasons are"
-            f" {', '.join(MISSING_REASONS)}",
+            "'{missing}' is not a reason for a missing value; the reasons are {reasons}",
+            missing=missing,
+            reasons=tuple(map(term, MISSING_REASONS)),
         )
     if value is not None and (value != value.strip() or not value):
-        return _error("value.blank", f"'{value}' begins or ends with a blank; remove it")
+        return _error(
+            "value.blank", "'{value}' begins or ends with a blank; remove it", value=value
+        )
     return []
 
 
@@ -229,12 +271,19 @@ def _content_problems(study: Study, draft: Draft, today: date | None) -> list[Pr
 def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
     if not NUMBER.fullmatch(value):
         return _error(
-            "value.number", f"'{value}' is not a number with a decimal point{number_hint(value)}"
+            "value.number",
+            "'{value}' is not a number with a decimal point{number_hint}",
+            value=value,
+            number_hint=number_hint(value),
         )
     if not abs(float(value)) < LARGEST:
-        return _error("value.number", f"'{value}' is too large for a measurement; correct it")
+        return _error(
+            "value.number",
+            "'{value}' is too large for a measurement; correct it",
+            value=value,
+        )
     if item.type == "integer" and not float(value).is_integer():
-        return _error("value.integer", f"'{value}' is not a whole number")
+        return _error("value.integer", "'{value}' is not a whole number", value=value)
     unit_problems = _unit_problems(item, unit)
     if unit_problems:
         return unit_problems
@@ -245,8 +294,15 @@ def _number_problems(item: Item, value: str, unit: str) -> list[Problem]:
         return [
             Problem(
                 "value.range",
-                f"{number:g} {item.unit or ''} is outside the plausible range {low:g} to {high:g}"
-                f" {item.unit or ''} of {item.id}; look at the source and correct or confirm it",
+                sentence(
+                    "{number:g} {unit} is outside the plausible range {low:g} to {high:g} {unit} of "
+                    "{item}; look at the source and correct or confirm it",
+                    number=number,
+                    unit=item.unit or "",
+                    low=low,
+                    high=high,
+                    item=item.id,
+                ),
                 "warning",
             )
         ]
@@ -261,8 +317,12 @@ def number_hint(value: str) -> str:
         return ""
     # 1,800 is one and four fifths to one reader and eighteen hundred to another.
     thousands = re.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", digits)
-    either = f" or {digits.replace(',', '')}, whichever is meant" if thousands else ""
-    return f"; write {meant}{either}"
+    either = (
+        sentence(" or {whole}, whichever is meant", whole=digits.replace(",", ""))
+        if thousands
+        else ""
+    )
+    return sentence("; write {meant}{either}", meant=meant, either=either)
 
 
 def _unit_problems(item: Item, unit: str) -> list[Problem]:
@@ -270,20 +330,37 @@ def _unit_problems(item: Item, unit: str) -> list[Problem]:
     if unit == wanted:
         return []
     if not unit:
-        return _error("unit.missing", f"{item.id} has a unit; give it (the study uses {wanted})")
+        return _error(
+            "unit.missing",
+            "{item} has a unit; give it (the study uses {wanted})",
+            item=item.id,
+            wanted=wanted,
+        )
     if not wanted:
-        return _error("unit.surplus", f"{item.id} has no unit, found '{unit}'; leave it empty")
+        return _error(
+            "unit.surplus",
+            "{item} has no unit, found '{unit}'; leave it empty",
+            item=item.id,
+            unit=unit,
+        )
     try:
         convert(1.0, unit, wanted)
     except OnearmError as error:
-        return _error("unit.unknown", f"'{unit}' cannot be read as {wanted} for {item.id}: {error}")
+        return _error(
+            "unit.unknown",
+            "'{unit}' cannot be read as {wanted} for {item}: {error}",
+            unit=unit,
+            wanted=wanted,
+            item=item.id,
+            error=words_of(error),
+        )
     return []
 
 
 def _yesno_problems(value: str) -> list[Problem]:
     if value in ("yes", "no"):
         return []
-    return _error("value.yesno", f"'{value}' is neither yes nor no")
+    return _error("value.yesno", "'{value}' is neither yes nor no", value=value)
 
 
 def _choice_problems(item: Item, value: str) -> list[Problem]:
@@ -291,7 +368,10 @@ def _choice_problems(item: Item, value: str) -> list[Problem]:
         return []
     return _error(
         "value.choice",
-        f"'{value}' is not a choice of {item.id}; the choices are {', '.join(item.choices or ())}",
+        "'{value}' is not a choice of {item}; the choices are {choices}",
+        value=value,
+        item=item.id,
+        choices=tuple(item.choices or ()),
     )
 
 
@@ -299,21 +379,29 @@ def _date_problems(value: str, today: date | None, *, complete: bool) -> list[Pr
     try:
         partial = PartialDate(value)
     except DateError as error:
-        return _error("value.date", str(error))
+        return [Problem("value.date", words_of(error))]
     if complete and not partial.complete:
         return _error(
             "value.date.partial",
-            f"'{value}' is a partial date; a visit's date needs year, month and day",
+            "'{value}' is a partial date; a visit's date needs year, month and day",
+            value=value,
         )
     if partial.year < FIRST_YEAR:
         return _error(
             "value.date.past",
-            f"'{value}' lies before {FIRST_YEAR}; expected a date of the Gregorian calendar; convert a date"
-            " of another calendar, such as the solar Hijri one",
+            "'{value}' lies before {first_year}; expected a date of the Gregorian calendar; "
+            "convert a date of another calendar, such as the solar Hijri one",
+            value=value,
+            first_year=FIRST_YEAR,
         )
     earliest, _ = partial.impute("first")
     if today is not None and earliest > today:
-        return _error("value.date.future", f"'{value}' lies after today, {today.isoformat()}")
+        return _error(
+            "value.date.future",
+            "'{value}' lies after today, {today}",
+            value=value,
+            today=today,
+        )
     return []
 
 
@@ -325,7 +413,10 @@ def _reason_problems(draft: Draft, snapshot: Snapshot) -> list[Problem]:
         return []
     return _error(
         "reason.missing",
-        f"{key_words(draft.key)} holds '{now.words}' (entry {now.seq}); a change needs a reason",
+        "{place} holds '{words}' (entry {seq}); a change needs a reason",
+        place=key_words(draft.key),
+        words=now.words,
+        seq=now.seq,
     )
 
 
@@ -348,8 +439,13 @@ def _reference_problems(
             problems.append(
                 Problem(
                     "reference.unknown",
-                    f"{draft.key.form}.{draft.key.item} names the {kind} '{draft.value}', of which"
-                    " nothing is recorded; enter it first or in the same file",
+                    sentence(
+                        "{item} names the {kind} '{value}', of which nothing is recorded; enter it "
+                        "first or in the same file",
+                        item=f"{draft.key.form}.{draft.key.item}",
+                        kind=term(kind),
+                        value=draft.value,
+                    ),
                     where=place,
                 )
             )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from onearm.errors import DateError
+from onearm.sentences import Sentence, joined, sentence, term
 
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _DURATION = re.compile(
@@ -220,11 +221,14 @@ class Duration:
                 " 9999; correct the duration"
             ) from None
 
-    def words(self) -> str:
+    def words(self) -> Sentence:
         """Return the duration in words: ``"12 months"``, ``"1 year 6 months"``."""
         names = {"Y": "year", "M": "month", "W": "week", "D": "day"}
-        parts = [(int(n), names[u]) for n, u in re.findall(r"([0-9]+)([YMWD])", self.text)]
-        return " ".join(f"{n} {name}" if n == 1 else f"{n} {name}s" for n, name in parts)
+        said = []
+        for number, unit in re.findall(r"([0-9]+)([YMWD])", self.text):
+            many = term(names[unit] if int(number) == 1 else f"{names[unit]}s")
+            said.append(sentence("{number} {unit}", number=int(number), unit=many))
+        return joined(" ", said)
 
     def __str__(self) -> str:
         return self.text

@@ -9,6 +9,7 @@ from typing import Literal
 from onearm.dates import Duration
 from onearm.instruments import Bounds
 from onearm.records import Datum, Records, latest_of
+from onearm.sentences import sentence, term
 from onearm.study import Criterion, Explanation
 
 Decision = Literal["eligible", "not eligible", "undetermined"]
@@ -144,7 +145,7 @@ def _evidence(
         if _counts(records, subject, d.date, d.entry.key.visit, reference)
     )
     if datum is None:
-        return Evidence(name, None, "not recorded", None, None, ())
+        return Evidence(name, None, term("not recorded"), None, None, ())
     seqs = (datum.entry.seq,)
     return _limited(name, datum.value, _shown(datum), datum.date, seqs, within, reference)
 
@@ -158,7 +159,7 @@ def _derived_evidence(
         if _counts(records, subject, d.date, d.visit, reference)
     ]
     if not found:
-        return Evidence(name, None, "not recorded", None, None, ())
+        return Evidence(name, None, term("not recorded"), None, None, ())
     last = max(found, key=lambda d: d.date or date.min)
     shown = f"{last.value:.1f}"
     return _limited(name, last.value, shown, last.date, last.seqs, within, reference)
@@ -174,7 +175,7 @@ def _score_evidence(
         if _counts(records, subject, s.date, s.visit, reference)
     ]
     if not found:
-        return Evidence(name, None, "not recorded", None, None, ())
+        return Evidence(name, None, term("not recorded"), None, None, ())
     last = max(found, key=lambda s: s.date or date.min)
     bounds = last.bounds[part]
     return _limited(name, bounds, str(bounds), last.date, last.seqs, within, reference)
@@ -208,15 +209,19 @@ def _limited(
     if day is not None and reference is not None and within.before(reference) <= day:
         return Evidence(name, value, shown, day, True, seqs)
     if reference is None:
-        why = f"without a reference date to count {within.words()} back from"
+        why = sentence(
+            "without a reference date to count {within} back from", within=within.words()
+        )
     elif day is None:
-        why = f"undated, so not known to be inside the limit of {within.words()}"
+        why = sentence(
+            "undated, so not known to be inside the limit of {within}", within=within.words()
+        )
     else:
-        why = f"of {day}, outside the limit of {within.words()}"
-    return Evidence(name, None, f"{shown}, {why}", day, False, seqs)
+        why = sentence("of {day}, outside the limit of {within}", day=day, within=within.words())
+    return Evidence(name, None, sentence("{shown}, {why}", shown=shown, why=why), day, False, seqs)
 
 
 def _shown(datum: Datum) -> str:
     if datum.entry.value is None:
-        return "redacted" if datum.entry.redacted else datum.entry.missing
+        return term("redacted" if datum.entry.redacted else datum.entry.missing)
     return f"{datum.entry.value} {datum.entry.unit}".strip()

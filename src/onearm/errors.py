@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from onearm.sentences import sentence
 
 
 class OnearmError(Exception):
-    """The family of all errors onearm raises on purpose; the command line prints them without a traceback."""
+    """The family of all errors onearm raises on purpose; the command line prints them without a traceback.
+
+    The message may be given as the template of a :func:`~onearm.sentences.sentence` and its parts.
+    """
+
+    def __init__(self, message: str, **parts: Any):
+        super().__init__(sentence(message, **parts) if parts else message)
 
 
 class StudyError(OnearmError):
@@ -23,9 +31,14 @@ class LedgerError(OnearmError):
 
 
 class ConductError(OnearmError):
-    """The trial's rules of conduct refuse an act. Holds every reason, one message each."""
+    """The trial's rules of conduct refuse an act. Holds every reason, one message each.
 
-    def __init__(self, messages: str | list[str]):
+    One reason may be given as the template of a sentence and its parts.
+    """
+
+    def __init__(self, messages: str | list[str], **parts: Any):
+        if parts and isinstance(messages, str):
+            messages = sentence(messages, **parts)
         self.messages = [messages] if isinstance(messages, str) else list(messages)
         super().__init__("\n".join(self.messages))
 
@@ -59,3 +72,8 @@ class Problem:
     message: str
     severity: Literal["error", "warning"] = "error"
     where: str = ""
+
+
+def words_of(error: OnearmError) -> str:
+    """What an error says; as the sentence that it was made of, where it was one."""
+    return str(error) if not error.args else error.args[0]

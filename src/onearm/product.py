@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from onearm.dates import Duration
 from onearm.records import Datum, FormKey, Records, seq_set
+from onearm.sentences import sentence, term
 from onearm.study import Amount, DonorTest
 from onearm.units import convert
 
@@ -120,7 +121,7 @@ def donor_findings(records: Records, donor: str) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     if rules.relation:
         datum = roles.get("relation")
-        text = f"donor is a {' or '.join(rules.relation)}"
+        text = sentence("donor is a {relation}", relation=" or ".join(rules.relation))
         met = _is_in(datum, rules.relation)
         findings.append(Finding("relation", text, met, _found(datum), seq_set([datum])))
     if rules.age:
@@ -128,12 +129,12 @@ def donor_findings(records: Records, donor: str) -> tuple[Finding, ...]:
         low, high = rules.age
         age = datum.number if datum else None
         met = None if age is None else low <= age <= high
-        text = f"donor aged {low:g} to {high:g} years"
+        text = sentence("donor aged {low:g} to {high:g} years", low=low, high=high)
         findings.append(Finding("age", text, met, _found(datum), seq_set([datum])))
     if rules.hla == "required":
         datum = roles.get("hla match")
         met = datum.value if datum and isinstance(datum.value, bool) else None
-        findings.append(Finding("hla", "HLA match", met, _found(datum), seq_set([datum])))
+        findings.append(Finding("hla", sentence("HLA match"), met, _found(datum), seq_set([datum])))
     findings += [_donor_test(records, donor, roles.get("recovery date"), t) for t in rules.tests]
     for extra in rules.rules:
         rule = records.study.rule(extra.rule)
@@ -147,9 +148,11 @@ def donor_findings(records: Records, donor: str) -> tuple[Finding, ...]:
 def _donor_test(records: Records, donor: str, recovery: Datum | None, test: DonorTest) -> Finding:
     datum = records.latest(donor, test.item, kind="donor")
     met = _is_in(datum, (test.result,))
-    text = f"donor {test.item} {test.result}"
+    text = sentence("donor {item} {result}", item=test.item, result=test.result)
     if test.within is not None:
-        text += f", within {test.within.words()} of recovery"
+        text = sentence(
+            "{test}, within {within} of recovery", test=text, within=test.within.words()
+        )
         met = _and(met, _near(datum, recovery, test.within))
     return Finding(test.item, text, met, _found(datum), seq_set([datum, recovery]))
 
@@ -178,9 +181,9 @@ def _is_in(datum: Datum | None, wanted: Sequence[str]) -> bool | None:
 
 def _found(datum: Datum | None) -> str:
     if datum is None:
-        return "not recorded"
+        return term("not recorded")
     if datum.entry.value is None:
-        return "redacted" if datum.entry.redacted else datum.entry.missing
+        return term("redacted" if datum.entry.redacted else datum.entry.missing)
     return f"{datum.entry.value} {datum.entry.unit}".strip()
 
 
@@ -324,34 +327,52 @@ def _judged(records: Records, e: Exposure, certificate: Mapping[Any, Datum]) -> 
     findings = []
     if dose.tolerance is not None:
         met = None if e.deviation is None else abs(e.deviation) <= dose.tolerance + 1e-9
-        found = "not known" if e.deviation is None else f"{100 * e.deviation:+.1f} %"
+        found = term("not known") if e.deviation is None else f"{100 * e.deviation:+.1f} %"
         findings.append(
-            Finding("dose", f"dose within {100 * dose.tolerance:g} % of plan", met, found, e.seqs)
+            Finding(
+                "dose",
+                sentence("dose within {percent:g} % of plan", percent=100 * dose.tolerance),
+                met,
+                found,
+                e.seqs,
+            )
         )
     limit = _limit(dose.max_rate, "mL/min")
     if limit is not None:
         rate = e.rate_ml_per_min
         met = None if rate is None else rate <= limit + 1e-9
-        found = "not known" if rate is None else f"{rate:.2f} mL/min"
-        findings.append(Finding("rate", f"mean rate at most {limit:g} mL/min", met, found, e.seqs))
+        found = term("not known") if rate is None else f"{rate:.2f} mL/min"
+        findings.append(
+            Finding(
+                "rate",
+                sentence("mean rate at most {limit:g} mL/min", limit=limit),
+                met,
+                found,
+                e.seqs,
+            )
+        )
     k = _limit(dose.endotoxin_limit, "[EU]/kg/h")
     if k is not None:
         findings.append(_endotoxin(e, certificate.get("endotoxin"), k))
     if records.study.product.release:
         state = e.release.state if e.release else "lot not recorded"
         met = {"released": True, "conditionally released": True, "not released": False}.get(state)
-        findings.append(Finding("release", "lot released", met, state, e.seqs))
+        findings.append(Finding("release", sentence("lot released"), met, term(state), e.seqs))
     findings += _origin(records, e, certificate.get("tissue"))
     return replace(e, findings=(*findings, *donor_findings(records, e.donor or "")))
 
 
 def _endotoxin(e: Exposure, datum: Datum | None, k: float) -> Finding:
     """The endotoxin given per hour against K, for the volume and time of this infusion."""
-    value, met, text = _number(datum, "[EU]/mL"), None, "endotoxin below the limit for this patient"
+    value, met, text = (
+        _number(datum, "[EU]/mL"),
+        None,
+        sentence("endotoxin below the limit for this patient"),
+    )
     if e.weight_kg and e.volume_ml:
         most = endotoxin_limit(e.weight_kg, e.volume_ml, e.minutes or 0.0, k)
         met = None if value is None else value <= most * (1 + 1e-9)
-        text = f"endotoxin at most {most:.2f} EU/mL for this patient"
+        text = sentence("endotoxin at most {most:.2f} EU/mL for this patient", most=most)
     return Finding("endotoxin", text, met, _found(datum), seq_set([datum]))
 
 
@@ -361,14 +382,14 @@ def _origin(records: Records, e: Exposure, tissue: Datum | None) -> list[Finding
     stated = study.donor.tissue or (study.product.source.tissue if study.product.source else None)
     if stated and any(i.role == "tissue" for f in study.forms for i in f.items):
         met = _is_in(tissue, (stated,))
-        text = f"cells from {stated} tissue"
+        text = sentence("cells from {stated} tissue", stated=stated)
         findings.append(Finding("tissue", text, met, _found(tissue), seq_set([tissue])))
     forms = [f for f in study.forms if f.about == "donor"]
     named = next((i.id for f in forms for i in f.items if i.refers == "subject"), None)
     if named:
         whom = records.latest(e.donor or "", named, kind="donor")
         met = _is_in(whom, (e.subject,))
-        text = f"donor gave for participant {e.subject}"
+        text = sentence("donor gave for participant {subject}", subject=e.subject)
         findings.append(Finding("identity", text, met, _found(whom), seq_set([whom])))
     return findings
 

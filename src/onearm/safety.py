@@ -9,6 +9,7 @@ from datetime import date
 from onearm.dates import PartialDate, study_day
 from onearm.errors import DateError
 from onearm.records import Datum, FormKey, Records, seq_set
+from onearm.sentences import term
 from onearm.stats import Interval, clopper_pearson
 from onearm.stats.bayes import beta_binomial
 from onearm.study import Form, StoppingRule
@@ -208,7 +209,7 @@ def reported_deviations(records: Records) -> tuple[Deviation, ...]:
         found.append(
             Deviation(
                 key.about,
-                str(values.get("deviation term") or "(not described)"),
+                str(values.get("deviation term") or "") or term("(not described)"),
                 day if isinstance(day, date) else None,
                 _bool(values.get("important")),
                 "reported",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,15 @@ import pytest
 import onearm.web.translate as translate
 
 CATALOGUE = Path(translate.__file__).parent / "locale" / "fa" / "LC_MESSAGES" / "django.po"
-PLACEHOLDER = re.compile(r"%\(\w+\)[-+ #0-9.]*[a-z]|\bTIME\b")
-LATIN = {"CSV"}
+PLACEHOLDER = re.compile(r"%\(\w+\)[-+ #0-9.]*[a-z]|\bTIME\b|\{\w+(?:!r)?(?::[^}]*)?\}")
+LATIN = {"CSV", "CLOCK", "EU", "HLA", "NUL", "SQLite", "UCUM", "UTF", "mL", "min", "record_clock"}
 MARKS = {
     "\u200c",
     "\u2068",
     "\u2069",
-}  # half-space; the isolation of what may be Latin in a Persian line
+    "«",
+    "»",
+}  # half-space; the isolation of what may be Latin in a Persian line; quotation marks
 NUMBERED = re.compile(r"%\((?:n|k|of|p|limit|ready|open|count|seq|first|last|total|number|grade)\)")
 
 
@@ -72,7 +76,7 @@ def test_plurals_have_every_form_of_the_language(catalogue: polib.POFile) -> Non
 def test_no_latin_letter_stays_but_in_names(catalogue: polib.POFile) -> None:
     for entry in catalogue:
         for text in texts(entry):
-            words = re.findall(r"[A-Za-z]+", PLACEHOLDER.sub("", text))
+            words = re.findall(r"[A-Za-z][A-Za-z_]*", PLACEHOLDER.sub("", text))
             assert set(words) <= LATIN, entry.msgid
 
 
@@ -94,6 +98,8 @@ def test_what_may_be_latin_is_isolated_in_its_line(catalogue: polib.POFile) -> N
         for text in texts(entry):
             for match in PLACEHOLDER.finditer(text):
                 inside = text[match.start() - 1] + text[match.end() : match.end() + 1]
+                if match.group().startswith("{"):
+                    continue  # isolated as it is filled in
                 named = not NUMBERED.match(match.group())
                 assert not named or inside == "\u2068\u2069", text
             assert text.count("\u2068") == text.count("\u2069")
@@ -237,3 +243,110 @@ def test_another_language_gets_english(people: dict[str, Any]) -> None:
     page = Client().get("/account/login/", headers={"accept-language": "de"}).content.decode()
     assert '<html lang="en" dir="ltr"' in page
     assert "Sign in" in page
+
+
+# -- what is said below the pages -----------------------------------------------------------------
+
+
+def in_persian(said: str) -> str:
+    from django.utils.translation import override
+
+    from onearm.web.words import in_language
+
+    with override("fa"):
+        return in_language(said).replace("\u2068", "").replace("\u2069", "")
+
+
+def test_a_sentence_from_below_is_said_in_persian_with_its_parts(folder: Path) -> None:
+    """Parts that are sentences are said too, lists and dates as Persian writes them; ids stand as they are."""
+    from onearm.sentences import sentence, term
+
+    refused = sentence(
+        "'{value}' lies after today, {today}", value="2030-01-01", today=date(2018, 3, 14)
+    )
+    assert in_persian(refused) == "«2030-01-01» پس از امروز، ۲۳ اسفند ۱۳۹۶ · 2018-03-14، است"
+    place = sentence("form {form} of {kind} {about}", form="URINE", kind=term("lot"), about="L1")
+    assert in_persian(place) == "فرم URINE از بچ L1"
+    reasons = sentence("{later} changed after it", later=("UPROT24H", "URBC"))
+    assert in_persian(reasons) == "UPROT24H، URBC پس از آن تغییر کرد"
+
+
+def test_in_english_a_sentence_is_its_text(folder: Path) -> None:
+    from django.utils.translation import override
+
+    from onearm.sentences import sentence
+    from onearm.web.words import in_language
+
+    with override("en"):
+        assert in_language(sentence("visit {visit}", visit="M3")) == "visit M3"
+
+
+def test_a_plain_text_is_never_translated(folder: Path) -> None:
+    """A reason that somebody wrote stays what he wrote, though it be a word of the catalogue."""
+    assert in_persian("complete") == "complete"
+
+
+def test_every_word_of_the_closed_lists_is_in_the_catalogue(catalogue: polib.POFile) -> None:
+    from typing import get_args
+
+    from onearm.checks import MISSING_REASONS
+    from onearm.conduct import ACTIONS, MARKS, MEANINGS, MISSED_REASONS, ROLES
+    from onearm.conduct.queries import State
+    from onearm.ledger.entries import KINDS
+
+    marks = {"complete", "verified", "locked", "struck out"}
+    lists = (
+        *(*ACTIONS.values(), *MEANINGS, *MISSED_REASONS, *ROLES, *MISSING_REASONS),
+        *(*get_args(State), *KINDS, *marks),
+    )
+    assert len(lists) > 50
+    assert {m.replace("struck", "struck out") for m in MARKS} == marks
+    assert [w for w in lists if (e := catalogue.find(w)) is None or not e.msgstr] == []
+
+
+def test_no_refusal_of_conduct_is_put_together_in_english_only() -> None:
+    """An f-string says nothing to a translator; what refuses an act has a template."""
+    root, refusals = CATALOGUE.parents[4], 0
+    for path in [*root.glob("conduct/*.py"), root / "checks.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in translate.SAYING:
+                refusals += 1
+                assert not any(isinstance(a, ast.JoinedStr) for a in node.args), (path, node.lineno)
+    assert refusals > 60
+
+
+def test_a_refused_form_tells_why_in_persian(client_of: Callable[[str], Any]) -> None:
+    client = client_of("coordinator-a")
+    client.post("/subjects/", {"about": "FA1", "site": "A"})
+    boxes = {
+        "v-URDT": "1404-12-31",
+        "v-UPROT24H": "1,800",
+        "v-URBC": "پنج",
+        "v-UWBC": "2.5",
+        "v-CELLCAST": "شاید",
+        "do": "save",
+    }
+    answer = client.post("/form/subject/FA1/M-3/URINE/1/", boxes, headers={"accept-language": "fa"})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    told = re.findall(r'<ul class="errors"[^>]*><li>(.*?)</li>', page)
+    assert len(told) >= 4
+    for line in told:
+        assert not ENGLISH.findall(frame_text(line)), line
+        assert re.search("[\u0600-\u06ff]", line)
+
+
+def test_a_refused_act_tells_why_in_persian(client_of: Callable[[str], Any]) -> None:
+    client = client_of("coordinator-a")
+    client.post("/subjects/", {"about": "FA2", "site": "A"})
+    client.post("/form/subject/FA2/M-3/URINE/1/", {"v-UPROT24H": "1.8", "do": "save"})
+    answer = client.post(
+        "/form/subject/FA2/M-3/URINE/1/mark/",
+        {"mark": "complete", "on": "yes"},
+        headers={"accept-language": "fa"},
+        follow=True,
+    )
+    told = re.findall(r'<p class="message error">(.*?)</p>', answer.content.decode())
+    assert told
+    assert "بی‌پاسخ" in told[0]
+    assert not ENGLISH.findall(frame_text(told[0]))

@@ -13,6 +13,7 @@ from onearm.errors import ConductError, Problem
 from onearm.ledger import Draft, Entry, Key, Ledger, Snapshot
 from onearm.ledger.entries import number_seen, unchanged
 from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
+from onearm.sentences import sentence, term
 
 HIDDEN = "hidden by another answer"
 
@@ -67,7 +68,11 @@ def act(
     refused = rights_lacking(records, person, site, drafts, today)
     refused += [p.message for p in gate(records, answers)]
     problems = check_drafts(records.study, answers, records.snapshot, today=today)
-    refused += [f"{p.where}: {p.message}" for p in problems if p.severity == "error"]
+    refused += [
+        sentence("{where}: {message}", where=p.where, message=p.message)
+        for p in problems
+        if p.severity == "error"
+    ]
     if refused:
         raise ConductError(refused)
     return ledger.record(
@@ -81,7 +86,13 @@ def act(
 
 
 def _no_right(person: Person, action: str, site: str, about: str = "") -> str:
-    return f"{person.user or 'nobody'}: has no right to {ACTIONS[action]}{about} at site '{site}'; ask an administrator"
+    return sentence(
+        "{who}: has no right to {action}{about} at site '{site}'; ask an administrator",
+        who=person.user or term("nobody"),
+        action=term(ACTIONS[action]),
+        about=about,
+        site=site,
+    )
 
 
 STUDY_NEEDS = {"RIGHTS": "manage people", "AMENDMENT": "amend", "CUT": "cut", "DATA": "amend"}
@@ -113,7 +124,7 @@ def rights_lacking(
     records: Records, person: Person, site: str, drafts: Sequence[Draft], today: date
 ) -> list[str]:
     """What a person may not record, whatever the page called it: each entry's own right, at its own site."""
-    found = []
+    found: list[str] = []
     for draft in drafts:
         key = draft.key
         if draft.reason.startswith(UNVERIFIED) and key.item == f"{CONDUCT}verified":
@@ -122,14 +133,23 @@ def rights_lacking(
         own = site if key.kind == "study" else site_of(records, key.kind, key.about) or site
         if need is None:
             found.append(
-                f"{key}: is recorded by the program only; expected an entry of a form; take it out"
+                sentence(
+                    "{key}: is recorded by the program only; expected an entry of a form; take it out",
+                    key=key.words,
+                )
             )
         elif own != site:
             found.append(
-                f"{key}: belongs to another site than '{site}'; expected your own; look at it again"
+                sentence(
+                    "{key}: belongs to another site than '{site}'; expected your own; look at it "
+                    "again",
+                    key=key.words,
+                    site=site,
+                )
             )
         elif not person.may(need, site, today, key.kind):
-            about = "" if not person.may(need, site, today, "lot") else f" about a {key.kind}"
+            lots = person.may(need, site, today, "lot")
+            about = sentence(" about a {kind}", kind=term(key.kind)) if lots else ""
             found.append(_no_right(person, need, site, about))
     return list(dict.fromkeys(found))
 
@@ -180,17 +200,31 @@ def gate(
     """What speaks against entering on these forms at all: locked, struck out, not open yet."""
     found = []
     for form in forms if forms is not None else dict.fromkeys(form_key(d.key) for d in answers):
-        place = f"form {form.form} of {form.kind} {form.about}"
+        place = sentence(
+            "form {form} of {kind} {about}", form=form.form, kind=term(form.kind), about=form.about
+        )
         for mark, words in zip(_CLOSING, ("locked", "struck out"), strict=True):
             entry = records.snapshot.get(mark_key(form, mark))
             if entry is not None and entry.value == "yes":
-                told = f"{place} is {words} (entry {entry.seq}, by {entry.by}); nothing can be entered on it"
+                told = sentence(
+                    "{place} is {state} (entry {seq}, by {by}); nothing can be entered on it",
+                    place=place,
+                    state=term(words),
+                    seq=entry.seq,
+                    by=entry.by,
+                )
                 problem = Problem("form.locked", told, where=place)
                 found.append(
                     problem if mark == "locked" else Problem("form.struck", told, where=place)
                 )
         if why := closed_because(records, form):
-            found.append(Problem("form.closed", f"{place} is not open: {why}", where=place))
+            found.append(
+                Problem(
+                    "form.closed",
+                    sentence("{place} is not open: {why}", place=place, why=why),
+                    where=place,
+                )
+            )
     return found
 
 

@@ -20,6 +20,7 @@ from onearm.eligibility import assess
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
 from onearm.records import FormKey, Records
+from onearm.sentences import sentence
 from onearm.study import Form, Item, Study
 
 AMENDMENT = Key("study", "", form="AMENDMENT", item="STUDY")
@@ -172,14 +173,20 @@ def refusals(old: Records, new: Study) -> list[str]:
     """Why an amended file cannot be put in force at all, each in words; empty: it can."""
     if new.id != old.study.id:
         return [
-            f"study.id: is {new.id}; expected {old.study.id}, the study that is served; "
-            "another study is served from a folder of its own"
+            sentence(
+                "study.id: is {found}; expected {expected}, the study that is served; another study is "
+                "served from a folder of its own",
+                found=new.id,
+                expected=old.study.id,
+            )
         ]
     if new.hash == old.study.hash:
         return [
-            "study file: is the one that is in force, byte for byte; expected an amended one; nothing to do"
+            sentence(
+                "study file: is the one that is in force, byte for byte; expected an amended one; nothing to do"
+            )
         ]
-    found = []
+    found: list[str] = []
     kept = {form.id: form for form in new.forms}
     for form in old.study.forms:
         for item in form.all_items if form.id in kept else ():
@@ -190,9 +197,16 @@ def refusals(old: Records, new: Study) -> list[str]:
             unread = refused_values(old, new, form, item, holding)
             if unread:
                 found.append(
-                    f"forms.{form.id}.items.{item.id}: is of type {now.type}, and {len(unread)} recorded "
-                    f"values of type {item.type} cannot be read so; expected the same type; give the new "
-                    "item an id of its own"
+                    sentence(
+                        "forms.{form}.items.{item}: is of type {type}, and {count} recorded values of type "
+                        "{old_type} cannot be read so; expected the same type; give the new item an id of "
+                        "its own",
+                        form=form.id,
+                        item=item.id,
+                        type=now.type,
+                        count=len(unread),
+                        old_type=item.type,
+                    )
                 )
     return found
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from onearm.conduct.subjects import exceptions, open_criteria, visit_rows
+from onearm.conduct.subjects import MISSED_REASONS, exceptions, open_criteria, visit_rows
 from onearm.eligibility import assess
 from onearm.product import Exposure
 from onearm.records import Records
 from onearm.safety import Deviation, reported_deviations
+from onearm.sentences import Sentence, sentence, term
 
 
 def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviation, ...]:
@@ -18,12 +19,13 @@ def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviati
     for row in visit_rows(records, date.min):
         state = row.state
         if row.word == "missed" and row.missed is not None and state.state != "ended":
-            what = f"visit {state.visit.id} missed: {row.missed.reason}"
+            reason = row.missed.reason
+            coded = term(reason) if reason in MISSED_REASONS else reason
+            what = sentence("visit {visit} missed: {reason}", visit=state.visit.id, reason=coded)
             missed = (row.missed.seq,)
             found.append(Deviation(state.subject, what, None, None, "missed visit", missed))
         if state.out_of_window:
-            side = "after" if state.out_of_window > 0 else "before"
-            what = f"visit {state.visit.id} done {abs(state.out_of_window)} days {side} its window"
+            what = _outside(state.visit.id, state.out_of_window)
             seqs = [
                 d.entry.seq
                 for d in records.data("subject", state.subject)
@@ -34,16 +36,27 @@ def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviati
             )
     for subject in records.subjects:
         for criterion, entry in exceptions(records, subject).items():
-            what = f"exception to criterion {criterion}: {entry.reason}"
+            what = sentence(
+                "exception to criterion {criterion}: {reason}",
+                criterion=criterion,
+                reason=entry.reason,
+            )
             found.append(Deviation(subject, what, None, None, "signed exception", (entry.seq,)))
     for subject in records.treated:
         found += _entry_deviation(records, subject)
     for e in infusions:
         for finding in e.findings:
             if finding.met is False:
-                what = f"{finding.text}: {finding.found}"
+                what = sentence("{rule}: {found}", rule=finding.text, found=finding.found)
                 found.append(Deviation(e.subject, what, e.day, None, "product rule", finding.seqs))
     return tuple(found)
+
+
+def _outside(visit: str, days: int) -> Sentence:
+    """A visit outside its window: days after it, or before it where negative."""
+    if days > 0:
+        return sentence("visit {visit} done {days} days after its window", visit=visit, days=days)
+    return sentence("visit {visit} done {days} days before its window", visit=visit, days=-days)
 
 
 def _entry_deviation(records: Records, subject: str) -> list[Deviation]:
@@ -56,9 +69,11 @@ def _entry_deviation(records: Records, subject: str) -> list[Deviation]:
     open_ = [r for r in assessment.results if r.criterion.id in names]
     if not open_:
         return []
-    ids = ", ".join(f"{r.criterion.id} {r.words}" for r in open_)
-    refuted = any(r.met is False for r in open_)
-    known = "although not eligible" if refuted else "with eligibility unknown"
+    ids = tuple(sentence("{id} {state}", id=r.criterion.id, state=term(r.words)) for r in open_)
+    what = (
+        sentence("infused although not eligible ({ids})", ids=ids)
+        if any(r.met is False for r in open_)
+        else sentence("infused with eligibility unknown ({ids})", ids=ids)
+    )
     seqs = tuple(sorted({s for r in open_ for e in r.evidence for s in e.seqs}))
-    what = f"infused {known} ({ids})"
     return [Deviation(subject, what, records.anchor(subject), None, "eligibility", seqs)]

@@ -19,6 +19,7 @@ from onearm.conduct.people import Person
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
 from onearm.records import CONDUCT, FormKey, Records
+from onearm.sentences import sentence, term
 
 MARKS = ("complete", "verified", "locked", "struck")
 MEANINGS: Mapping[str, str] = {
@@ -129,7 +130,7 @@ def signatures(records: Records, form: FormKey) -> tuple[Signature, ...]:
         if later or told["hash"] != shown_hash(records, form):
             why = _why_void(records, form, entry, later)
         if entry.value is None:
-            why = f"withdrawn: {entry.reason}"
+            why = sentence("withdrawn: {reason}", reason=entry.reason)
         found.append(
             Signature(
                 meaning, entry.by, told["name"], entry.role, told["at"], entry.at, entry.seq, why
@@ -156,12 +157,12 @@ def _later(records: Records, form: FormKey, signature: Entry) -> list[str]:
 def _why_void(records: Records, form: FormKey, signature: Entry, later: list[str]) -> str:
     """What changed since: values by their items, the definition of the form, or a score."""
     if later:
-        return f"{', '.join(later)} changed after it"
+        return sentence("{later} changed after it", later=tuple(later))
     if signature.study_hash != records.study.hash:
-        return "the form's definition or its score changed with the study file"
+        return sentence("the form's definition or its score changed with the study file")
     if records.study.form(form.form).instrument is not None:
-        return "a score shown with it changed, since values of other forms did"
-    return "it does not cover what the form shows"
+        return sentence("a score shown with it changed, since values of other forms did")
+    return sentence("it does not cover what the form shows")
 
 
 def shown(records: Records, form: FormKey) -> dict[str, Any]:
@@ -205,40 +206,62 @@ def draft_mark(records: Records, form: FormKey, mark: str, on: bool, reason: str
         The mark stands so already, was never set, cannot be set yet, or is unset without a reason.
     """
     state = form_state(records, form)
-    place = f"form {form.form} of {form.kind} {form.about}"
-    if state.has(mark) == on:
+    place = sentence(
+        "form {form} of {kind} {about}", form=form.form, kind=term(form.kind), about=form.about
+    )
+    if on and state.has(mark):
         raise ConductError(
-            f"{place}: is {'already' if on else 'not'} {mark}; nothing to do; look at it again"
+            "{place}: is already {mark}; nothing to do; look at it again",
+            place=place,
+            mark=term(mark),
+        )
+    if not on and not state.has(mark):
+        raise ConductError(
+            "{place}: is not {mark}; nothing to do; look at it again", place=place, mark=term(mark)
         )
     if mark != "locked" and state.has("locked"):
         raise ConductError(
-            f"{place}: is locked; its other states stay as they are; unlock it first"
+            "{place}: is locked; its other states stay as they are; unlock it first", place=place
         )
     if on and mark in ("complete", "verified") and state.has("struck"):
         raise ConductError(
-            f"{place}: is struck out; nothing is marked on it; take the striking back first"
+            "{place}: is struck out; nothing is marked on it; take the striking back first",
+            place=place,
         )
     if on:
         _refuse_early(state, mark, place)
     if on and mark == "struck" and not reason.strip():
-        raise ConductError(f"{place}: a row is struck out with a reason; say why in words")
+        raise ConductError(
+            "{place}: a row is struck out with a reason; say why in words", place=place
+        )
     if not on and not reason.strip():
-        raise ConductError(f"{place}: {mark} is taken back only with a reason; say why in words")
+        raise ConductError(
+            "{place}: {mark} is taken back only with a reason; say why in words",
+            place=place,
+            mark=term(mark),
+        )
     again = AGAIN if mark in state.marks else ""
     return Draft(mark_key(form, mark), "yes" if on else "no", reason=reason.strip() or again)
 
 
 def _refuse_early(state: FormState, mark: str, place: str) -> None:
     if not state.entered:
-        raise ConductError(f"{place}: nothing is recorded on it, so it cannot be {mark}; enter it")
+        raise ConductError(
+            "{place}: nothing is recorded on it, so it cannot be {mark}; enter it",
+            place=place,
+            mark=term(mark),
+        )
     if mark == "complete" and state.open_items:
         raise ConductError(
-            f"{place}: {', '.join(state.open_items)} not answered; expected a value or a reason why there is none; "
-            "answer them"
+            "{place}: {open_items} not answered; expected a value or a reason why there is "
+            "none; answer them",
+            place=place,
+            open_items=tuple(state.open_items),
         )
     if mark == "verified" and not state.has("complete"):
         raise ConductError(
-            f"{place}: is not complete; only a complete form is verified; complete it first"
+            "{place}: is not complete; only a complete form is verified; complete it first",
+            place=place,
         )
 
 
@@ -260,36 +283,53 @@ def draft_signature(
         An unknown meaning, an incomplete form, something else shown than seen, a signature that stands, or
         one person for two signatures where the study file wants two people.
     """
-    place = f"form {form.form} of {form.kind} {form.about}"
+    place = sentence(
+        "form {form} of {kind} {about}", form=form.form, kind=term(form.kind), about=form.about
+    )
     state = form_state(records, form)
     now = shown_hash(records, form)
     if meaning not in MEANINGS:
         raise ConductError(
-            f"{place}: '{meaning}' is no meaning of a signature; they are {', '.join(MEANINGS)}; choose one"
+            "{place}: '{meaning}' is no meaning of a signature; they are {meanings}; choose one",
+            place=place,
+            meaning=meaning,
+            meanings=tuple(map(term, MEANINGS)),
         )
     if seen_hash != now:
         raise ConductError(
-            f"{place}: changed since you opened it; a signature covers exactly what was shown; look at it again"
+            "{place}: changed since you opened it; a signature covers exactly what was shown; "
+            "look at it again",
+            place=place,
         )
     if state.has("struck"):
         raise ConductError(
-            f"{place}: is struck out; nothing is signed on it; take the striking back first"
+            "{place}: is struck out; nothing is signed on it; take the striking back first",
+            place=place,
         )
     if not state.has("complete"):
         raise ConductError(
-            f"{place}: is not complete; only a complete form is signed; complete it first"
+            "{place}: is not complete; only a complete form is signed; complete it first",
+            place=place,
         )
     if state.open_items:
         raise ConductError(
-            f"{place}: {', '.join(state.open_items)} not answered since it was completed; answer them first"
+            "{place}: {open_items} not answered since it was completed; answer them first",
+            place=place,
+            open_items=tuple(state.open_items),
         )
     for signature in state.signatures:
         if signature.valid and signature.meaning == meaning:
-            raise ConductError(f"{place}: {signature.name} has signed this already; nothing to do")
+            raise ConductError(
+                "{place}: {name} has signed this already; nothing to do",
+                place=place,
+                name=signature.name,
+            )
         if signature.valid and signature.user == person.user and two_people(records, form):
             raise ConductError(
-                f"{place}: you signed it as {signature.meaning}; the study file wants two different people; "
-                "ask another person"
+                "{place}: you signed it as {meaning}; the study file wants two different people; "
+                "ask another person",
+                place=place,
+                meaning=term(signature.meaning),
             )
     value = json.dumps({"hash": now, "name": person.name, "at": at}, ensure_ascii=False)
     key = mark_key(form, f"signed.{meaning}")

@@ -10,6 +10,7 @@ from datetime import date
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Key, Snapshot
 from onearm.ledger.entries import name_fault
+from onearm.sentences import term
 
 ROLES = (
     "coordinator",
@@ -136,11 +137,15 @@ def draft_grant(user: str, right: Right) -> Draft:
     """
     if right.role not in ROLES:
         raise ConductError(
-            f"role '{right.role}' is unknown; the roles are {', '.join(ROLES)}; choose one"
+            "role '{role}' is unknown; the roles are {roles}; choose one",
+            role=right.role,
+            roles=tuple(map(term, ROLES)),
         )
     if name_fault(user):
         raise ConductError(
-            f"user '{user}' {name_fault(user)}; a right is given to an account; name one"
+            "user '{user}' {fault}; a right is given to an account; name one",
+            user=user,
+            fault=name_fault(user),
         )
     words = "granted" if right.until is None else f"granted until {right.until.isoformat()}"
     return Draft(right_key(user, right.role, right.site), words, reason="right granted")

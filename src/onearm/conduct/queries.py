@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
 from onearm.records import CONDUCT, FormKey, Records, form_key
+from onearm.sentences import sentence, term
 
 State = Literal["open", "answered", "closed"]
 
@@ -49,10 +50,13 @@ def queries(records: Records, form: FormKey | None = None) -> tuple[Query, ...]:
 
 def draft_query(records: Records, item: Key, words: str) -> Draft:
     """A query to be opened at an item."""
-    _refuse_blank(words, "a query asks something")
+    _refuse_blank(words, sentence("a query asks something"))
     if not records.snapshot.about(item.kind, item.about):
         raise ConductError(
-            f"{item.kind} {item.about}: nothing is recorded about it; a query is about what is; look at it again"
+            "{kind} {about}: nothing is recorded about it; a query is about what is; look at "
+            "it again",
+            kind=term(item.kind),
+            about=item.about,
         )
     numbers = [q.number for q in queries(records, form_key(item)) if q.item == item.item]
     number = max(numbers, default=0) + 1
@@ -78,16 +82,22 @@ def draft_reply(records: Records, key: Key, state: State, words: str) -> Draft:
     now = records.snapshot.get(key)
     if state not in get_args(State):
         raise ConductError(
-            f"query: '{state}' is no state of a query; they are {', '.join(get_args(State))}; choose one"
+            "query: '{state}' is no state of a query; they are {states}; choose one",
+            state=state,
+            states=tuple(map(term, get_args(State))),
         )
     if not _QUERY.fullmatch(key.item) or now is None or now.value is None:
-        raise ConductError(f"{key}: there is no such query; look at the form again")
+        raise ConductError("{key}: there is no such query; look at the form again", key=key.words)
     if now.value == state:
-        raise ConductError(f"{key}: is {state} already; look at the form again")
-    _refuse_blank(words, "an answer, and a closing too, says something")
+        raise ConductError(
+            "{key}: is {state} already; look at the form again", key=key.words, state=term(state)
+        )
+    _refuse_blank(words, sentence("an answer, and a closing too, says something"))
     return Draft(key, state, reason=words.strip())
 
 
 def _refuse_blank(words: str, expected: str) -> None:
     if not words.strip():
-        raise ConductError(f"query: the words are blank; {expected}; write a sentence")
+        raise ConductError(
+            "query: the words are blank; {expected}; write a sentence", expected=expected
+        )

@@ -19,6 +19,7 @@ from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
 from onearm.product import release
 from onearm.records import CONDUCT, FormKey, Records
+from onearm.sentences import sentence, term
 
 ENROLMENT, VISIT = f"{CONDUCT}enrolment", f"{CONDUCT}visit"
 MISSED_REASONS = (
@@ -150,13 +151,20 @@ def draft_exception(
     results = {r.criterion.id: r for r in assess(records, subject).results}
     if criterion not in results:
         raise ConductError(
-            f"criterion '{criterion}' is not in the study file; the criteria are {', '.join(results)}; choose one"
+            "criterion '{criterion}' is not in the study file; the criteria are {criteria}; "
+            "choose one",
+            criterion=criterion,
+            criteria=tuple(results),
         )
     if results[criterion].met is True:
-        raise ConductError(f"{criterion} is met; an exception is for what is not; nothing to do")
+        raise ConductError(
+            "{criterion} is met; an exception is for what is not; nothing to do",
+            criterion=criterion,
+        )
     if not reason.strip():
         raise ConductError(
-            f"{criterion}: an exception needs a reason; say in words why it is justified"
+            "{criterion}: an exception needs a reason; say in words why it is justified",
+            criterion=criterion,
         )
     value = json.dumps(
         {"name": person.name, "at": at, "stood": results[criterion].words}, ensure_ascii=False
@@ -178,20 +186,26 @@ def draft_enrolment(
     state = subject_state(records, subject)
     if state.word not in ("screening", "eligible"):
         raise ConductError(
-            f"subject {subject}: is {state.word}; only a subject in screening is enrolled"
+            "subject {subject}: is {word}; only a subject in screening is enrolled",
+            subject=subject,
+            word=term(state.word),
         )
     open_ = open_criteria(records, state.assessment)
     if open_:
         words = {r.criterion.id: r.words for r in state.assessment.results}
-        told = ", ".join(f"{i} {words[i]}" for i in open_)
+        told = tuple(sentence("{id} {state}", id=i, state=term(words[i])) for i in open_)
         raise ConductError(
-            f"subject {subject}: {told}; every criterion is met, or excepted by a signature with a reason, before a "
-            "subject is enrolled; enter what is missing or sign an exception"
+            "subject {subject}: {told}; every criterion is met, or excepted by a signature "
+            "with a reason, before a subject is enrolled; enter what is missing or sign an "
+            "exception",
+            subject=subject,
+            told=told,
         )
     if seen_hash != assessment_hash(state.assessment):
         raise ConductError(
-            f"subject {subject}: the evidence changed since you opened the page; a decision rests on what was shown; "
-            "look at it again"
+            "subject {subject}: the evidence changed since you opened the page; a decision "
+            "rests on what was shown; look at it again",
+            subject=subject,
         )
     value = json.dumps({"hash": seen_hash, "name": person.name, "at": at}, ensure_ascii=False)
     return Draft(_decision_key(subject), value, reason="enrolled: every criterion met or excepted")
@@ -206,15 +220,23 @@ def draft_missed(records: Records, subject: str, visit: str, code: str, words: s
         Something is recorded at the visit, or the reason is none of the list.
     """
     if visit not in {v.id for v in records.study.schedule.visits}:
-        raise ConductError(f"visit '{visit}' is not in the study file; choose one that is")
+        raise ConductError(
+            "visit '{visit}' is not in the study file; choose one that is", visit=visit
+        )
     if any(d.entry.key.visit == visit for d in records.data("subject", subject)):
         raise ConductError(
-            f"subject {subject}, visit {visit}: values are recorded at it, so it took place; strike them out first"
+            "subject {subject}, visit {visit}: values are recorded at it, so it took place; "
+            "strike them out first",
+            subject=subject,
+            visit=visit,
         )
     if code not in MISSED_REASONS or (code == "other reason" and not words.strip()):
         raise ConductError(
-            f"visit {visit}: '{code}' is no reason; the reasons are {', '.join(MISSED_REASONS)}; choose one, and say "
-            "more where it is another"
+            "visit {visit}: '{code}' is no reason; the reasons are {reasons}; choose "
+            "one, and say more where it is another",
+            visit=visit,
+            code=code,
+            reasons=tuple(map(term, MISSED_REASONS)),
         )
     key = Key("subject", subject, form=VISIT, item=f"{CONDUCT}missed", visit=visit)
     return Draft(key, code, reason=words.strip() or code)
@@ -250,10 +272,14 @@ def closed_because(records: Records, form: FormKey) -> str:
     if visit is None or visit.offset < study.visit_of_anchor().offset:
         return ""  # an unknown visit is the checks' business
     if decision_of(records, form.about) is None:
-        return f"visit {form.visit} opens when the decision to enrol is signed"
+        return sentence(
+            "visit {visit} opens when the decision to enrol is signed", visit=form.visit
+        )
     anchor = study.schedule.anchor.form
     if form.form == anchor and study.product.release and not released_lots(records):
-        return "the infusion opens when a lot is released: every release test met, or conditionally"
+        return sentence(
+            "the infusion opens when a lot is released: every release test met, or conditionally"
+        )
     return ""
 
 

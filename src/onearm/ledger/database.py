@@ -40,6 +40,7 @@ from onearm.errors import LedgerError
 from onearm.ledger import guards
 from onearm.ledger.chain import COLUMNS, FORMAT
 from onearm.ledger.entries import EMPTY, Entry, Head, Key, to_entry
+from onearm.sentences import sentence
 
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables, which keep a text a text
 BUSY = 30.0  # seconds a writer waits for another one
@@ -179,7 +180,9 @@ class Database:
         try:
             yield
         except FAULTS as error:
-            raise LedgerError(f"{self.where}: {explain(error)}") from error
+            raise LedgerError(
+                "{where}: {meaning}", where=self.where, meaning=explain(error)
+            ) from error
 
 
 def explain(error: Exception) -> str:
@@ -188,31 +191,38 @@ def explain(error: Exception) -> str:
     said = " ".join(str(cause).split()) or type(cause).__name__
     for sign, words in _MEANINGS.items():
         if sign in said:
-            return f"{words} (the database says: {said})"
-    return f"the database refused: {said}"
+            return sentence("{words} (the database says: {said})", words=words, said=said)
+    return sentence("the database refused: {said}", said=said)
 
 
 _MEANINGS = {
-    "database is locked": (
-        f"another program has been writing for more than {BUSY:.0f} seconds; one writer at a time "
-        "can; close the other program, or try again"
+    "database is locked": sentence(
+        "another program has been writing for more than {seconds:.0f} seconds; one writer at a "
+        "time can; close the other program, or try again",
+        seconds=BUSY,
     ),
-    "readonly": (
+    "readonly": sentence(
         "the ledger is open for reading only; recording needs write access to the file and its "
         "folder"
     ),
-    "is full": (
+    "is full": sentence(
         "there is no room left to write; nothing of this save was kept; make room and save again"
     ),
-    "not a database": "this file is no SQLite database; expected a ledger; give the ledger's file",
-    "malformed": "the file is damaged; restore the last backup, and compare it with a printed head",
-    "disk I/O error": (
+    "not a database": sentence(
+        "this file is no SQLite database; expected a ledger; give the ledger's file"
+    ),
+    "malformed": sentence(
+        "the file is damaged; restore the last backup, and compare it with a printed head"
+    ),
+    "disk I/O error": sentence(
         "the file cannot be read or written in full; check the disk, restore the last backup"
     ),
-    "unable to open": "the file cannot be opened; check that its folder exists and may be read",
-    "codec can't decode": "the file is damaged; restore the last backup",
-    "Could not decode": "a stored text is damaged; run verify, restore the last backup",
-    "no such": "the ledger's tables were altered; run verify, restore the last backup",
+    "unable to open": sentence(
+        "the file cannot be opened; check that its folder exists and may be read"
+    ),
+    "codec can't decode": sentence("the file is damaged; restore the last backup"),
+    "Could not decode": sentence("a stored text is damaged; run verify, restore the last backup"),
+    "no such": sentence("the ledger's tables were altered; run verify, restore the last backup"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from onearm.errors import LedgerError
 from onearm.ledger.chain import GENESIS
+from onearm.sentences import Sentence, joined, sentence, term
 
 Kind = Literal["subject", "donor", "lot", "study"]
 Missing = Literal["", "not done", "not applicable", "unknown", "not asked"]
@@ -48,13 +49,19 @@ class Key:
     visit: str = ""
     repeat: int = 1
 
+    @property
+    def words(self) -> Sentence:
+        """The place as a person names it."""
+        about = sentence("{kind} {about}", kind=term(self.kind), about=self.about)
+        words = [about if self.about else term(self.kind)]
+        words += [sentence("visit {visit}", visit=self.visit)] if self.visit else []
+        words += [sentence("form {form}", form=self.form)] if self.form else []
+        words += [sentence("item {item}", item=self.item)] if self.item else []
+        words += [sentence("repeat {repeat}", repeat=self.repeat)] if self.repeat != 1 else []
+        return joined(", ", words)
+
     def __str__(self) -> str:
-        words = [f"{self.kind} {self.about}".strip()]
-        words += [f"visit {self.visit}"] if self.visit else []
-        words += [f"form {self.form}"] if self.form else []
-        words += [f"item {self.item}"] if self.item else []
-        words += [f"repeat {self.repeat}"] if self.repeat != 1 else []
-        return ", ".join(words)
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +141,11 @@ class Entry:
     def words(self) -> str:
         """What stands here, for people: ``1.8 g/(24.h)``, ``missing (not done)``, ``redacted``."""
         if self.redacts is not None:
-            return f"redaction of entry {self.redacts}"
+            return sentence("redaction of entry {seq}", seq=self.redacts)
         if self.redacted:
-            return "redacted"
+            return term("redacted")
         if self.value is None:
-            return f"missing ({self.missing})"
+            return sentence("missing ({why})", why=term(self.missing))
         return f"{self.value} {self.unit}".strip()
 
 
@@ -215,11 +222,11 @@ class Author:
 def text_fault(text: object) -> str:
     """Why a text cannot be kept, in words; ``""`` when it can."""
     if not isinstance(text, str):
-        return f"is {type(text).__name__}, not text"
+        return sentence("is {name}, not text", name=type(text).__name__)
     if "\x00" in text:
-        return "holds a NUL character, which no text of a record contains"
+        return sentence("holds a NUL character, which no text of a record contains")
     if _HALF.search(text):
-        return "holds half of a character (a lone surrogate), which UTF-8 cannot keep"
+        return sentence("holds half of a character (a lone surrogate), which UTF-8 cannot keep")
     return ""
 
 
@@ -230,11 +237,11 @@ def name_fault(text: object, blank: bool = False) -> str:
         return fault
     assert isinstance(text, str)
     if not text.strip():
-        return "" if blank and text == "" else "is blank"
+        return "" if blank and text == "" else sentence("is blank")
     if text != text.strip():
-        return "begins or ends with a space, so it would pass for another name"
+        return sentence("begins or ends with a space, so it would pass for another name")
     if _CONTROL.search(text):
-        return "holds a control character or a line break"
+        return sentence("holds a control character or a line break")
     return ""
 
 
@@ -243,20 +250,28 @@ def check_author(author: Author) -> None:
     for name, text in (("by", author.by), ("role", author.role), ("study_hash", author.study_hash)):
         if fault := name_fault(text):
             raise LedgerError(
-                f"{name}: {show(text)} {fault}; every entry says who recorded it, in which role "
-                f"and under which study file; give {name}"
+                "{name}: {text} {fault}; every entry says who recorded it, in which role and "
+                "under which study file; give {name}",
+                name=name,
+                text=show(text),
+                fault=fault,
             )
     if fault := name_fault(author.site, blank=True):
         raise LedgerError(
-            f"site: {show(author.site)} {fault}; a site is a name or nothing; correct the site"
+            "site: {site} {fault}; a site is a name or nothing; correct the site",
+            site=show(author.site),
+            fault=fault,
         )
 
 
 def check_reason(reason: str, what: str) -> None:
     """Refuse a blank reason for something that needs one."""
-    if fault := text_fault(reason) or ("" if reason.strip() else "is blank"):
+    if fault := text_fault(reason) or ("" if reason.strip() else sentence("is blank")):
         raise LedgerError(
-            f"reason: {show(reason)} {fault}; {what} needs a reason; say why in words"
+            "reason: {reason} {fault}; {what} needs a reason; say why in words",
+            reason=show(reason),
+            fault=fault,
+            what=what,
         )
 
 
@@ -267,11 +282,11 @@ def check_drafts(drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         fault = _key_fault(draft.key) or _content_fault(draft)
         if not fault and draft.key in seen:
-            fault = (
+            fault = sentence(
                 "stands twice in one save; one save gives each item one value; keep one of the two"
             )
         if fault:
-            faults.append(f"{printable(str(draft.key))}: {fault}")
+            faults.append(sentence("{key}: {fault}", key=printable(str(draft.key)), fault=fault))
         else:
             seen.add(draft.key)
     raise_all(faults)
@@ -279,8 +294,10 @@ def check_drafts(drafts: Sequence[Draft]) -> None:
 
 def _key_fault(key: Key) -> str:
     if key.kind not in KINDS:
-        return (
-            f"kind {show(key.kind)} is unknown; the kinds are {', '.join(KINDS)}; use one of them"
+        return sentence(
+            "kind {kind} is unknown; the kinds are {kinds}; use one of them",
+            kind=show(key.kind),
+            kinds=KINDS,
         )
     free = key.kind == "study"
     for name, text, blank in (
@@ -290,11 +307,19 @@ def _key_fault(key: Key) -> str:
         ("visit", key.visit, True),
     ):
         if fault := name_fault(text, blank):
-            return f"{name} {show(text)} {fault}; it must be the id of the study file; correct it"
+            return sentence(
+                "{name} {text} {fault}; it must be the id of the study file; correct it",
+                name=name,
+                text=show(text),
+                fault=fault,
+            )
     if type(key.repeat) is not int or not 1 <= key.repeat <= MAX_REPEAT:
-        return f"repeat {key.repeat!r} is not 1, 2, 3, ...; repeats count from 1; correct it"
+        return sentence(
+            "repeat {repeat!r} is not 1, 2, 3, ...; repeats count from 1; correct it",
+            repeat=key.repeat,
+        )
     if key.kind == "study" and key.form == "CLOCK":
-        return (
+        return sentence(
             "the form CLOCK of the study belongs to the ledger itself; use record_clock, or "
             "another form id"
         )
@@ -304,35 +329,47 @@ def _key_fault(key: Key) -> str:
 def _content_fault(draft: Draft) -> str:
     value, missing = draft.value, draft.missing
     if missing and missing not in MISSING:
-        return (
-            f"missing {show(missing)} is unknown; it is one of {', '.join(MISSING)}; use one of "
-            "them"
+        return sentence(
+            "missing {missing} is unknown; it is one of {words}; use one of them",
+            missing=show(missing),
+            words=MISSING,
         )
     if value is not None and missing:
-        return (
-            f"has the value {show(value)} and is missing ({missing}); it is one or the other; "
-            "drop one"
+        return sentence(
+            "has the value {value} and is missing ({missing}); it is one or the other; drop one",
+            value=show(value),
+            missing=missing,
         )
     if value is None and not missing:
-        return (
-            "has no value and no word for why; a missing value says so; give missing as one of "
-            f"{', '.join(MISSING)}"
+        return sentence(
+            "has no value and no word for why; a missing value says so; give missing as one "
+            "of {missing}",
+            missing=MISSING,
         )
     if value is not None:
         if fault := text_fault(value):
-            return (
-                f"value {show(value)} {fault}; a value is kept as the text that was written; "
-                "correct it"
+            return sentence(
+                "value {value} {fault}; a value is kept as the text that was written; correct it",
+                value=show(value),
+                fault=fault,
             )
         if not value.strip():
-            return (
+            return sentence(
                 "the value is blank; a value is text, and a missing one says why; give a value, "
                 "or missing"
             )
     if fault := name_fault(draft.unit, blank=True):
-        return f"unit {show(draft.unit)} {fault}; a unit is UCUM or nothing; correct it"
+        return sentence(
+            "unit {unit} {fault}; a unit is UCUM or nothing; correct it",
+            unit=show(draft.unit),
+            fault=fault,
+        )
     if fault := text_fault(draft.reason):
-        return f"reason {show(draft.reason)} {fault}; a reason is text; correct it"
+        return sentence(
+            "reason {reason} {fault}; a reason is text; correct it",
+            reason=show(draft.reason),
+            fault=fault,
+        )
     return ""
 
 
@@ -350,14 +387,20 @@ def reason_fault(draft: Draft, current: Entry | None) -> str:
     if current is None or draft.reason.strip():
         return ""
     new = (
-        f"missing ({draft.missing})"
+        sentence("missing ({why})", why=term(draft.missing))
         if draft.value is None
         else f"{draft.value} {draft.unit}".strip()
     )
-    return (
-        f"{draft.key}: would change from '{current.words}' (entry {current.seq}, by {current.by} "
-        f"at {current.at}) to '{new}' without a reason; every change of a recorded value says "
-        "why; give the draft a reason"
+    return sentence(
+        "{key}: would change from '{words}' (entry {seq}, by {by} at {at}) to '{new}' "
+        "without a reason; every change of a recorded value says why; give the draft a "
+        "reason",
+        key=draft.key.words,
+        words=current.words,
+        seq=current.seq,
+        by=current.by,
+        at=current.at,
+        new=new,
     )
 
 
@@ -366,11 +409,24 @@ class StaleError(LedgerError):
 
     def __init__(self, entries: Sequence[Entry], keys: Sequence[Key]):
         self.entries = tuple(entries)
-        told = [f"{e.key} is now '{e.words}' (entry {e.seq}, by {e.by} at {e.at})" for e in entries]
-        told += [f"{key} has no entry any more" for key in keys]
+        told = [
+            sentence(
+                "{key} is now '{words}' (entry {seq}, by {by} at {at})",
+                key=e.key.words,
+                words=e.words,
+                seq=e.seq,
+                by=e.by,
+                at=e.at,
+            )
+            for e in entries
+        ]
+        told += [sentence("{key} has no entry any more", key=key.words) for key in keys]
         super().__init__(
-            f"{'; '.join(told)}: recorded since you began; expected what you saw; nothing was recorded; "
-            "look at both and decide"
+            sentence(
+                "{told}: recorded since you began; expected what you saw; nothing was recorded; "
+                "look at both and decide",
+                told=joined("; ", told),
+            )
         )
 
 
@@ -393,8 +449,10 @@ def raise_all(faults: Sequence[str]) -> None:
     """Raise one LedgerError that shows every fault, the first ``LISTED`` in full."""
     if faults:
         more = len(faults) - LISTED
-        lines = [*faults[:LISTED], *([f"... and {more} more like these"] if more > 0 else [])]
-        raise LedgerError("\n".join(lines))
+        lines = list(faults[:LISTED])
+        if more > 0:
+            lines.append(sentence("... and {more} more like these", more=more))
+        raise LedgerError(joined("\n", lines))
 
 
 def printable(text: str) -> str:

@@ -333,9 +333,9 @@ class Ledger:
         database.append(connection, rows)
         if database.witness(connection) != [(head.seq, head.hash)]:
             raise LedgerError(
-                f"{self._database.where}: the witness did not follow the new entries; the "
-                "ledger's guards were altered; nothing was recorded; run verify, restore the "
-                "last backup"
+                "{where}: the witness did not follow the new entries; the ledger's guards were "
+                "altered; nothing was recorded; run verify, restore the last backup",
+                where=self._database.where,
             )
         return entries
 
@@ -346,9 +346,10 @@ class Ledger:
         if not self._guards_seen:
             if faults := database.check_guards(connection):
                 raise LedgerError(
-                    f"{self._database.where}: the ledger's guards were altered: "
-                    f"{'; '.join(faults[:3])}; nothing is recorded without them; run verify, "
-                    "restore the last backup"
+                    "{where}: the ledger's guards were altered: {faults}; nothing is recorded without "
+                    "them; run verify, restore the last backup",
+                    where=self._database.where,
+                    faults="; ".join(faults[:3]),
                 )
             self._guards_seen = True
 
@@ -370,15 +371,18 @@ def _time_after(now: datetime, last: str) -> str:
         behind = datetime.fromisoformat(last) - now
     except ValueError:
         raise LedgerError(
-            f"clock: the last entry carries {show(last)}, which is no time; the entry is damaged; "
-            "run verify, restore the last backup"
+            "clock: the last entry carries {last}, which is no time; the entry is damaged; "
+            "run verify, restore the last backup",
+            last=show(last),
         ) from None
     if behind <= CLOCK_TOLERANCE:
         return last
     raise LedgerError(
-        f"clock: the machine says {at}, but the last entry was recorded at {last}; the time of "
+        "clock: the machine says {at}, but the last entry was recorded at {last}; the time of "
         "entries never goes back; set the machine's clock right; if it is right now and was "
-        "wrong then, record that with record_clock"
+        "wrong then, record that with record_clock",
+        at=at,
+        last=last,
     )
 
 

@@ -32,25 +32,34 @@ def read_date(text: str) -> str:
     match = _WRITTEN.fullmatch(plain)
     if match is None:
         raise DateError(
-            f"'{text}' is not a date; expected year-month-day, as 2018-03-14 or 1396-12-23; write it so"
+            "'{text}' is not a date; expected year-month-day, as 2018-03-14 or 1396-12-23; "
+            "write it so",
+            text=text,
         )
     year, month, day = (int(part) if part else None for part in match.groups())
     assert year is not None
     if year in JALALI_YEARS:
         if month is None or day is None:
             raise DateError(
-                f"'{text}' is a part of a solar Hijri date, which lies in two Gregorian months or years; expected the "
-                "whole date, or year and month of the Gregorian calendar; write one of these"
+                "'{text}' is a part of a solar Hijri date, which lies in two Gregorian months or "
+                "years; expected the whole date, or year and month of the Gregorian calendar; "
+                "write one of these",
+                text=text,
             )
         try:
             return str(jdatetime.date(year, month, day).togregorian().isoformat())
         except ValueError:
             raise DateError(
-                f"'{text}' does not exist in the solar Hijri calendar; expected a day that does; correct it"
+                "'{text}' does not exist in the solar Hijri calendar; expected a day that does; "
+                "correct it",
+                text=text,
             ) from None
     if year not in GREGORIAN_YEARS:
         raise DateError(
-            f"'{text}': the year {year} is of neither calendar; expected a Gregorian or solar Hijri year; correct it"
+            "'{text}': the year {year} is of neither calendar; expected a Gregorian or solar "
+            "Hijri year; correct it",
+            text=text,
+            year=year,
         )
     return "-".join(
         part if n == 0 else part.zfill(2) for n, part in enumerate(p for p in match.groups() if p)

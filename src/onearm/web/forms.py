@@ -14,9 +14,10 @@ from datetime import date
 
 from onearm.checks import check_drafts
 from onearm.conduct import draft_hidden, item_key, preview
-from onearm.errors import OnearmError, Problem
+from onearm.errors import OnearmError, Problem, words_of
 from onearm.ledger import Draft, Key
 from onearm.records import CONDUCT, FormKey, Records
+from onearm.sentences import sentence
 from onearm.study import Item
 from onearm.web.calendars import read_date
 from onearm.web.reading import read_number, read_text
@@ -75,13 +76,14 @@ def _read_item(
     try:
         text = read_answer(item, typed)
     except OnearmError as error:
-        return None, Problem("value.read", str(error))
+        return None, Problem("value.read", words_of(error))
     if not text and not missing:
         if saved is None or f"v-{item.id}" not in posted:
             return None, None
-        told = (
-            f"'{saved.words}' is recorded and the box is empty; a recorded value is replaced, or its "
-            "absence explained; write a value, or choose why there is none"
+        told = sentence(
+            "'{words}' is recorded and the box is empty; a recorded value is replaced, or its absence "
+            "explained; write a value, or choose why there is none",
+            words=saved.words,
         )
         return None, Problem("value.emptied", told)
     unit = item.unit if text else ""

@@ -12,6 +12,7 @@ from onearm.records import CONDUCT, Records
 from onearm.web.access import person_of
 from onearm.web.accounts import record_event
 from onearm.web.place import place
+from onearm.web.words import in_language
 
 CONCEALED = "•••"
 
@@ -35,7 +36,7 @@ def concealed(records: Records, person: Person, key: Key) -> bool:
 
 def words_for(records: Records, person: Person, entry: Entry) -> str:
     """The words of an entry, for this person."""
-    return CONCEALED if concealed(records, person, entry.key) else entry.words
+    return CONCEALED if concealed(records, person, entry.key) else in_language(entry.words)
 
 
 def enter_look(request: HttpRequest, records: Records, entries: Sequence[Entry | None]) -> None:

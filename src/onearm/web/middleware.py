@@ -29,6 +29,7 @@ from onearm.web.accounts import (
     together,
     wants_second_factor,
 )
+from onearm.web.words import lines_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
 CHANGING = (
@@ -139,7 +140,7 @@ class PlainErrors:
 def words_of(error: BaseException | None) -> str:
     """What went wrong, without what a database adds: statements and values."""
     if isinstance(error, OnearmError):
-        return str(error)
+        return " ".join(lines_of(error))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}."
     said = str(getattr(error, "orig", None) or error).casefold()

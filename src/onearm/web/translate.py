@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from onearm.sentences import has_words
+
 if TYPE_CHECKING:
     import polib  # type: ignore[import-untyped]
 
@@ -23,6 +25,8 @@ CALLS = {"_": (False, False), "noop": (False, False)} | {
     for suffix in ("", "_lazy", "_noop")
 }
 """What each function takes beside the message: a context before it, a plural after it."""
+SAYING = {"sentence": 0, "_error": 1, "ConductError": 0, "LedgerError": 0, "DateError": 0}
+"""What is said below the pages: the calls that take a template, and at which place."""
 _CALL = re.compile(r"(?<![\w.])(?:n?p?gettext|_)\(")
 
 
@@ -59,6 +63,21 @@ def messages_of(code: str) -> Iterator[Message]:
             )
 
 
+def sentences_of(code: str) -> Iterator[Message]:
+    """The templates of a Python text from below the pages; those without a word of their own stand as they are."""
+    for node in ast.walk(ast.parse(code)):
+        name = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else ""
+        if not isinstance(node, ast.Call) or name not in SAYING or len(node.args) <= SAYING[name]:
+            continue
+        template = node.args[SAYING[name]]
+        if not isinstance(template, ast.Constant) or not isinstance(template.value, str):
+            continue
+        # An error with a plain text is one of a program, not of a page, but for those of conduct.
+        said = name in ("sentence", "_error", "ConductError") or node.keywords
+        if said and has_words(template.value):
+            yield Message(template.value)
+
+
 def messages_of_template(text: str) -> Iterator[Message]:
     """The messages of a template: Django writes its tags as calls and fills the rest with letters."""
     from django.utils.translation.template import templatize
@@ -76,7 +95,7 @@ def messages_of_template(text: str) -> Iterator[Message]:
 
 
 def extract(root: Path = HERE) -> dict[Message, list[str]]:
-    """Every message of the pages, in order, and the files that say it; at the end what allauth's pages say.
+    """Every message of the pages, and of what lies below them, in order, with the files that say it; last allauth's.
 
     Raises
     ------
@@ -91,6 +110,10 @@ def extract(root: Path = HERE) -> dict[Message, list[str]]:
             name = path.relative_to(root).as_posix()
             if name not in files:
                 files.append(name)
+    for path in sorted(root.parent.glob("**/*.py")):
+        for message in sentences_of(path.read_text(encoding="utf-8")):
+            files = found.setdefault(message, [])
+            files.append(path.relative_to(root.parent).as_posix())
     for words in SAID_ANEW:
         found.setdefault(Message(words), []).append("allauth")
     ids = [(m.msgid, m.context) for m in found]
@@ -114,6 +137,8 @@ def update(catalogue: polib.POFile, found: dict[Message, list[str]]) -> polib.PO
         entry.occurrences = [(name, "") for name in files]
         if "%(" in message.msgid:
             entry.flags = ["python-format"]
+        elif re.search(r"{\w", message.msgid):
+            entry.flags = ["python-brace-format"]
         if message.plural is not None:
             entry.msgid_plural = message.plural
             entry.msgstr_plural = dict(was.msgstr_plural if was else {}) or {0: "", 1: ""}

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
+
+from onearm.errors import OnearmError, words_of
+from onearm.instruments import Bounds
+from onearm.sentences import Sentence, has_words
+from onearm.web.calendars import ISOLATE, POP, show_date
 
 STATES = {
     "empty": _("empty"),
@@ -79,6 +85,63 @@ MEANINGS = {
     "responsibility": _("Responsibility: I answer for them as investigator"),
 }
 
+TERMS = (
+    _("subject"),
+    _("donor"),
+    _("lot"),
+    _("study"),
+    _("not done"),
+    _("not applicable"),
+    _("not asked"),
+    _("not recorded"),
+    _("not known"),
+    _("(not described)"),
+    _("redacted"),
+    _("nobody"),
+    _("author"),
+    _("review"),
+    _("approval"),
+    _("responsibility"),
+    _("patient did not come"),
+    _("patient was ill"),
+    _("site was closed"),
+    _("visit was forgotten"),
+    _("other reason"),
+    _("released"),
+    _("conditionally released"),
+    _("not released"),
+    _("lot not recorded"),
+    _("day"),
+    _("days"),
+    _("week"),
+    _("weeks"),
+    _("month"),
+    _("months"),
+    _("year"),
+    _("years"),
+    _("see forms and states"),
+    _("see the audit trail and screening failures"),
+    _("see items that identify a person"),
+    _("enter values"),
+    _("change saved values, with a reason"),
+    _("mark a form complete"),
+    _("mark a form as compared with its source"),
+    _("sign forms"),
+    _("lock forms"),
+    _("unlock forms"),
+    _("open a query"),
+    _("answer a query"),
+    _("close a query"),
+    _("decide on enrolment, and sign it"),
+    _("enter and sign product records"),
+    _("strike out a repeating row"),
+    _("export data"),
+    _("make a data cut"),
+    _("make accounts, grant and end rights"),
+    _("put an amended study file in force"),
+)
+"""Words of the closed lists below the pages, which their sentences are made of."""
+
 CHANGE_REASONS = {
     "typing error": _("Typing error"),
     "source document corrected": _("Source document corrected"),
@@ -122,6 +185,42 @@ def word(state: str) -> str:
     return str(STATES.get(state, state))
 
 
+def in_language(said: str) -> str:
+    """A sentence from below the pages in the language of the page; a plain text stands as it is.
+
+    Ids and values that people typed keep their own direction inside it.
+    """
+    if not isinstance(said, Sentence) or (get_language() or "en").startswith("en"):
+        return str(said)
+    template = gettext(said.template) if has_words(said.template) else said.template
+    return template.format(**{name: _part(part) for name, part in said.parts.items()})
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, tuple):
+        return gettext(", ").join(_part(p) for p in part)
+    if isinstance(part, Sentence):
+        return in_language(part)
+    if isinstance(part, date):
+        return day_words(part)
+    return f"{ISOLATE}{part}{POP}" if isinstance(part, str) and part else part
+
+
+def bounds_words(bounds: Bounds) -> str:
+    """A score, or the least and the greatest that it can be."""
+    if bounds.known:
+        return str(bounds)
+    return gettext("%(lower)s to %(upper)s") % {
+        "lower": f"{bounds.lower:g}",
+        "upper": f"{bounds.upper:g}",
+    }
+
+
+def lines_of(error: OnearmError) -> list[str]:
+    """What an error says, a line each, in the language of the page."""
+    return [in_language(line) for line in getattr(error, "messages", [words_of(error)])]
+
+
 def role_word(role: str) -> str:
     """A role in the language of the page."""
     return str(ROLES.get(role, role))
@@ -129,8 +228,6 @@ def role_word(role: str) -> str:
 
 def day_words(day: date | str | None) -> str:
     """A date in the calendars of the language; ``""`` for none."""
-    from onearm.web.calendars import show_date
-
     if day is None or day == "":
         return ""
     return show_date(str(day), get_language() or "en")

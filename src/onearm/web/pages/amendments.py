@@ -31,7 +31,7 @@ from onearm.web.accounts import confirm_identity
 from onearm.web.pages.entry import signing
 from onearm.web.pages.overview import form_url
 from onearm.web.place import kept_version, place
-from onearm.web.words import TOUCHED, moment_words, role_word, word
+from onearm.web.words import TOUCHED, in_language, lines_of, moment_words, role_word, word
 
 MOST = 1_000_000
 """Bytes of a study file; the loader takes no more."""
@@ -106,7 +106,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     waiting.write_bytes(raw)
     try:
         study = load_study(waiting)
-        refused = refusals(place().records(), study)
+        refused = [in_language(r) for r in refusals(place().records(), study)]
     except StudyError as error:
         refused = [m.replace(str(waiting), file.name or "study.yaml") for m in error.messages]
     if refused:
@@ -137,7 +137,7 @@ def amendment(request: HttpRequest, hash: str) -> HttpResponse:
             return HttpResponseRedirect(reverse("cuts"))
     records, day, person = here.records(), here.today(), person_of(request)
     touched = affected(records, Records(study, records.snapshot), day)
-    refused = refusals(records, study)
+    refused = [in_language(r) for r in refusals(records, study)]
     site = next((r.site for r in person.rights if person.may("amend", r.site, day)), "")
     sign = signing(
         request, person, site, "study", approval_hash(records.study, study, touched), ("approval",)
@@ -214,7 +214,7 @@ def _approve(request: HttpRequest, study: Study, waiting: Path) -> str:
             kept_version(here.folder, study.hash).write_bytes(waiting.read_bytes())
             act(records, here.ledger, person, site, drafts, action="amend", today=day, kind="study")
         except OnearmError as error:
-            return "; ".join(getattr(error, "messages", [str(error)]))
+            return " ".join(lines_of(error))
         here.amend(study)
     waiting.unlink()
     return ""

@@ -50,7 +50,10 @@ from onearm.web.words import (
     CHANGE_REASONS,
     MEANINGS,
     MISSING,
+    bounds_words,
     day_words,
+    in_language,
+    lines_of,
     moment_words,
     role_word,
     word,
@@ -126,7 +129,7 @@ def _save(
         return _merge(request, here.records_about(key.about), key, page, boxes)
     except OnearmError as error:
         return _page(
-            request, records, key, site, boxes=boxes, page=page, status=422, refused=_told(error)
+            request, records, key, site, boxes=boxes, page=page, status=422, refused=lines_of(error)
         )
     PageDraft.drop(request.user, key)
     if made:
@@ -151,10 +154,6 @@ def _amended() -> str:
     )
 
 
-def _told(error: OnearmError) -> list[str]:
-    return list(getattr(error, "messages", [str(error)]))
-
-
 def _done(
     request: HttpRequest,
     key: FormKey,
@@ -173,7 +172,7 @@ def _done(
                 today=here.today(), kind=key.kind,
             )  # fmt: skip
         except OnearmError as error:
-            for line in _told(error):
+            for line in lines_of(error):
                 messages.error(request, line)
         else:
             messages.success(request, words)
@@ -268,7 +267,7 @@ def _page(
 ) -> HttpResponse:
     here, person = place(), person_of(request)
     definition, state, day = records.study.form(key.form), form_state(records, key), here.today()
-    closed = closed_because(records, key)
+    closed = in_language(closed_because(records, key))
 
     def may(action: str) -> bool:
         return person.may(action, site, day, key.kind)
@@ -303,7 +302,7 @@ def _page(
                 "role": role_word(s.role),
                 "at": s.at,
                 "valid": s.valid,
-                "why_void": s.why_void,
+                "why_void": in_language(s.why_void),
             }
             for s in state.signatures
         ],
@@ -448,7 +447,7 @@ def scores(records: Records, key: FormKey) -> list[tuple[str, str]]:
     if form.instrument is None:
         return []
     found = (
-        [(name, str(bounds)) for name, bounds in records.score(key).bounds.items()]
+        [(name, bounds_words(bounds)) for name, bounds in records.score(key).bounds.items()]
         if records.answers(key)
         else []
     )
@@ -506,11 +505,11 @@ def _item(
     if secret:
         value, missing, saved, boxes, page = "", "", None, None, None
     problems = (page.problems if page else {}).get(item.id, ())
-    warnings = [p.message for p in problems if p.severity == "warning"]
+    warnings = [in_language(p.message) for p in problems if p.severity == "warning"]
     if page is None and saved is not None and saved.value is not None:
         draft = Draft(at, saved.value, saved.unit)
-        told = check_drafts(records.study, [draft], records.snapshot)
-        warnings = [p.message for p in told if p.id == "value.range"]
+        found = check_drafts(records.study, [draft], records.snapshot)
+        warnings = [in_language(p.message) for p in found if p.id == "value.range"]
     choices = _choices(item)
     versions = place().ledger.history(at) if saved else []
     hidden = ""
@@ -539,7 +538,7 @@ def _item(
         "other_date": day_words(value) if item.type == "date" and len(value) == 10 else "",
         "hidden": hidden,
         "identifying": item.identifying,
-        "errors": [p.message for p in problems if p.severity == "error"],
+        "errors": [in_language(p.message) for p in problems if p.severity == "error"],
         "warnings": [
             {"text": text, "confirmed": _confirmed(records, at, saved), "words": ""}
             for text in warnings
@@ -588,7 +587,7 @@ def _confirmed(records: Records, at: Key, saved: Entry | None) -> str:
 
 def _version(entry: Entry) -> dict[str, str]:
     return {
-        "value": entry.words,
+        "value": in_language(entry.words),
         "by": entry.by,
         "role": role_word(entry.role),
         "at": moment_words(entry.at),
@@ -664,7 +663,7 @@ def date_shown(request: HttpRequest) -> HttpResponse:
         iso = read_date(request.GET.get("text", ""))
         return JsonResponse({"text": day_words(iso) if len(iso) == 10 else iso})
     except OnearmError as error:
-        return JsonResponse({"text": str(error)})
+        return JsonResponse({"text": " ".join(lines_of(error))})
 
 
 @require_POST

@@ -34,6 +34,7 @@ from onearm.conduct import (
 )
 from onearm.eligibility import CriterionResult, Evidence
 from onearm.errors import OnearmError
+from onearm.instruments import Bounds
 from onearm.ledger import Draft, Entry, Key
 from onearm.product import exposures
 from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
@@ -44,14 +45,24 @@ from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
 from onearm.web.pages.amendments import versions
 from onearm.web.pages.overview import form_url, rule_line, seen_subjects
 from onearm.web.place import place
-from onearm.web.words import MISSED, STATES, day_words, moment_words, role_word, word
+from onearm.web.words import (
+    MISSED,
+    STATES,
+    bounds_words,
+    day_words,
+    in_language,
+    lines_of,
+    moment_words,
+    role_word,
+    word,
+)
 
 ROWS = 100
 CUT = Key("study", "", form="CUT", item="HEAD")
 
 
 def _tell(request: HttpRequest, error: OnearmError) -> None:
-    for line in getattr(error, "messages", [str(error)]):
+    for line in lines_of(error):
         messages.error(request, line)
 
 
@@ -169,12 +180,20 @@ def _evidence(records: Records, about: str, evidence: Evidence) -> dict[str, Any
         url = form_url(form_key(entry.key)) if entry else ""
     return {
         "label": label,
-        "value": evidence.shown,
+        "value": _evidence_words(evidence),
         "date": day_words(evidence.date),
         "url": url,
         "seq": evidence.seqs[0] if evidence.seqs else 0,
         "note": "",
     }
+
+
+def _evidence_words(evidence: Evidence) -> str:
+    if isinstance(evidence.value, Bounds) and evidence.shown == str(evidence.value):
+        return bounds_words(evidence.value)
+    if isinstance(evidence.value, bool):
+        return _("yes") if evidence.value else _("no")
+    return in_language(evidence.shown)
 
 
 def _decision(entry: Entry | None, now: str) -> dict[str, Any] | None:
@@ -322,7 +341,7 @@ def deviations_page(request: HttpRequest) -> HttpResponse:
         line = {
             "subject": d.subject,
             "subject_url": reverse("subject", args=[d.subject]),
-            "what": d.what,
+            "what": in_language(d.what),
             "date": day_words(d.day),
             "source": d.source,
         }
@@ -621,7 +640,7 @@ def _make_cut(request: HttpRequest, person: Person) -> str:
                 action="cut", today=day, kind="study",
             )  # fmt: skip
         except OnearmError as error:
-            return str(error)
+            return " ".join(lines_of(error))
     messages.success(request, _("The cut is made."))
     return ""
 

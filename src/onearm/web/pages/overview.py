@@ -33,7 +33,7 @@ from onearm.safety import StoppingState, adverse_events, event_form, stopping_st
 from onearm.stats.bayes import beta_binomial
 from onearm.web.access import needs, person_of, site_shown
 from onearm.web.place import place
-from onearm.web.words import MISSED, day_words, moment_words, role_word, word
+from onearm.web.words import MISSED, day_words, in_language, moment_words, role_word, word
 
 WAITING = ("overdue", "due", "partial")
 
@@ -52,7 +52,7 @@ def form_line(records: Records, key: FormKey, asked: Iterable[Query] = ()) -> di
     """One form at one place: label, state, page, what is open on it."""
     state = form_state(records, key)
     label = records.study.form(key.form).label
-    notes = [_("signature void: %(why)s") % {"why": s.why_void} for s in state.void]
+    notes = [_("signature void: %(why)s") % {"why": in_language(s.why_void)} for s in state.void]
     return {
         "label": label if key.repeat == 1 else f"{label} {key.repeat}",
         "form": label,
@@ -395,7 +395,7 @@ def _visit_line(
     empty = state.done_on is None and all(f["state"] == "empty" for f in forms)
     note = ""
     if row.missed is not None:
-        note = row.missed.reason
+        note = str(MISSED.get(row.missed.reason, row.missed.reason))
     elif state.out_of_window:
         side = _("%(n)d days late") if state.out_of_window > 0 else _("%(n)d days early")
         note = f"{word('out of window')}, {side % {'n': abs(state.out_of_window)}}"
@@ -415,7 +415,7 @@ def _visit_line(
         "word": word(row.word),
         "note": note,
         "forms": forms,
-        "closed": closed[0] if closed else "",
+        "closed": in_language(closed[0]) if closed else "",
         "missed_url": reverse("missed", args=[state.subject, visit.id]) if can_miss else "",
     }
 

@@ -33,7 +33,7 @@ from onearm.web.models import Invitation
 from onearm.web.pages.oversight import _safe
 from onearm.web.place import place
 from onearm.web.words import ROLES as ROLE_WORDS
-from onearm.web.words import moment_words, role_word
+from onearm.web.words import in_language, lines_of, moment_words, role_word
 
 
 def _right_words(right: Right) -> str:
@@ -126,7 +126,7 @@ def person(request: HttpRequest, user: str) -> HttpResponse:
 def _event(entry: Entry) -> dict[str, str]:
     return {
         "what": f"{entry.key.form.lower()}: {entry.key.item}",
-        "value": entry.words,
+        "value": in_language(entry.words),
         "by": entry.by,
         "at": moment_words(entry.at),
         "reason": entry.reason,
@@ -156,8 +156,8 @@ def _change(request: HttpRequest, user: Any) -> str:
             error = _change_account(request, user, todo)
         else:
             raise Http404
-    except (OnearmError, ValueError) as refused:
-        error = str(refused)
+    except OnearmError as refused:
+        error = " ".join(lines_of(refused))
     if not error:
         messages.success(request, _("Recorded."))
     return error
@@ -166,7 +166,10 @@ def _change(request: HttpRequest, user: Any) -> str:
 def _grant(request: HttpRequest, name: str) -> str:
     post = request.POST
     written = post.get("until", "").strip()
-    until = date.fromisoformat(read_date(written)) if written else None
+    iso = read_date(written) if written else ""
+    if iso and len(iso) < len("2026-01-01"):
+        return _("A right ends on a day; write its year, month and day.")
+    until = date.fromisoformat(iso) if iso else None
     if until is not None and until < place().today():
         return _("A right cannot end before today; write a later date.")
     right = Right(post.get("role", ""), post.get("site", "").strip(), until)
@@ -257,7 +260,7 @@ def register(request: HttpRequest) -> HttpResponse:
         {
             "user": e.key.about,
             "right": e.key.item,
-            "what": e.words,
+            "what": in_language(e.words),
             "by": e.by,
             "at": moment_words(e.at),
             "reason": e.reason,
