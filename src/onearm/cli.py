@@ -434,8 +434,9 @@ def verify(study: Path, anchor: str | None, database: str | None, json_: bool) -
 def backup(study: Path, file: Path, database: str | None, json_: bool) -> None:
     """Write the whole study folder to one new FILE, also while it is served and written to."""
     from onearm.exchange.backup import back_up
+    from onearm.web.copies import copy_accounts
 
-    manifest = back_up(study_path(study).parent, file, database or "")
+    manifest = back_up(study_path(study).parent, file, database or "", copy_accounts)
     if json_:
         as_json(manifest)
         return
@@ -460,9 +461,9 @@ def restore(file: Path, folder: Path | None, drill: bool, json_: bool) -> None:
 
     signed_in = ""
     if drill:
-        from onearm.web.serve import check_sign_in
+        from onearm.web.copies import sign_in_on_copy
 
-        manifest, rows, signed_in = backups.drill(file, check_sign_in, folder)
+        manifest, rows, signed_in = backups.drill(file, sign_in_on_copy, folder)
     elif folder is None:
         raise click.UsageError("name the folder DIR to restore into, or add --drill")
     else:

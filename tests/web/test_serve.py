@@ -13,7 +13,8 @@ import pytest
 from tests.web.conftest import STUDY
 
 from onearm.errors import LedgerError, OnearmError
-from onearm.web.serve import _loopback, _sound, check_sign_in, prepare, serve
+from onearm.web.copies import sign_in_on_copy
+from onearm.web.serve import _loopback, _sound, prepare, serve
 
 
 def in_a_process_of_its_own(text: str, *args: str, **environ: str) -> dict[str, Any]:
@@ -56,7 +57,8 @@ from onearm.web.place import place
 entries = [[e.key.form, e.key.item, e.key.about, e.words] for e in place().ledger.entries()]
 names = sorted(p.name for p in folder.iterdir())
 modes = {n: stat.S_IMODE((folder / n).stat().st_mode) for n in ("secret.key", "accounts.db", "ledger.db")}
-signs = serve.check_sign_in(folder)
+from onearm.web import copies
+signs = copies.sign_in_on_copy(folder)
 from django.db import connection
 with connection.cursor() as cursor:
     pragmas = [cursor.execute(f"PRAGMA {p}").fetchone()[0] for p in ("journal_mode", "synchronous", "foreign_keys")]
@@ -107,7 +109,7 @@ def test_what_is_made_is_for_its_owner_only(first_start: dict[str, Any]) -> None
 
 def test_accounts_are_written_through_to_the_disk(first_start: dict[str, Any]) -> None:
     assert first_start["pragmas"] == ["wal", 2, 1]
-    assert first_start["signs"] == "1 account can sign in"
+    assert first_start["signs"] == "1 account can sign in; one did, and saw its first page"
 
 
 SETTINGS = """
@@ -206,7 +208,7 @@ def test_a_copy_without_accounts_is_told(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     with pytest.raises(OnearmError, match="no account can sign in"):
-        check_sign_in(tmp_path)
+        sign_in_on_copy(tmp_path)
 
 
 def test_this_machine_is_told_from_others() -> None:

@@ -36,9 +36,9 @@ STUDY, LEDGER, ACCOUNTS, VERSIONS = "study.yaml", "ledger.db", "accounts.db", "v
 SEAL = 64  # hexadecimal digits of SHA-256, at the very end of the file
 MOST_MANIFEST = 2**24  # bytes; a larger one is not ours
 ATTEMPTS = 5  # an amendment may fall between two reads of the study file
-NO_ACCOUNTS = (
-    "user accounts: kept in PostgreSQL beside the ledger; dump them with the database's own means"
-)
+CopyAccounts = Callable[[Path, str, Path], bool]
+"""Copies the accounts of a folder, kept at an address, to a new file; whether there were any."""
+NO_ACCOUNTS = "user accounts: there are none beside the ledger in PostgreSQL"
 NO_SECRET = "secret.key: a restored copy makes a new one, so everybody signs in again"  # noqa: S105
 
 SPOILED = (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, EOFError)
@@ -64,14 +64,18 @@ class Row:
 # -- backup ---------------------------------------------------------------------------------------
 
 
-def back_up(folder: Path, file: Path, database: str = "") -> dict[str, Any]:
+def back_up(
+    folder: Path, file: Path, database: str = "", copy_accounts: CopyAccounts | None = None
+) -> dict[str, Any]:
     """Write everything that a study folder is to one new file, while it may be served and written to.
 
     Parameters
     ----------
     database
-        The address of PostgreSQL where the ledger is kept there; the backup holds it as SQLite, with
-        the same chain head.
+        The address of PostgreSQL where ledger and accounts are kept there; the backup holds them as
+        SQLite, with the same chain head.
+    copy_accounts
+        How the accounts come out of PostgreSQL; None leaves them there.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def back_up(folder: Path, file: Path, database: str = "") -> dict[str, Any]:
         The file exists, cannot be written, or the study or ledger is damaged; no file is left then.
     """
     with new_file(file) as room:
-        manifest, members = _gather(folder, room, database)
+        manifest, members = _gather(folder, room, database, copy_accounts)
         with zipfile.ZipFile(room.file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as pack:
             pack.writestr(MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
             for name, path in members.items():
@@ -92,7 +96,9 @@ def back_up(folder: Path, file: Path, database: str = "") -> dict[str, Any]:
     return manifest
 
 
-def _gather(folder: Path, room: Room, database: str) -> tuple[dict[str, Any], dict[str, Path]]:
+def _gather(
+    folder: Path, room: Room, database: str, copy_accounts: CopyAccounts | None
+) -> tuple[dict[str, Any], dict[str, Path]]:
     study_file, held = folder / STUDY, room.folder / "held"
     for _attempt in range(ATTEMPTS):
         text = study_file.read_bytes()
@@ -112,9 +118,11 @@ def _gather(folder: Path, room: Room, database: str) -> tuple[dict[str, Any], di
     left_out = [NO_SECRET]
     accounts = None
     if database:
-        left_out.append(NO_ACCOUNTS)
-    elif (folder / ACCOUNTS).exists():
+        copied = copy_accounts is not None and copy_accounts(folder, database, held / ACCOUNTS)
+        left_out += [] if copied else [NO_ACCOUNTS]
+    elif copied := (folder / ACCOUNTS).exists():
         copy_database(folder / ACCOUNTS, held / ACCOUNTS)
+    if copied:
         members[ACCOUNTS] = held / ACCOUNTS
         accounts = _accounts(held / ACCOUNTS)
     for path in sorted((folder / VERSIONS).glob("*.yaml")):

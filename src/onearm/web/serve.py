@@ -6,7 +6,6 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -41,6 +40,15 @@ def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str =
                 "`onearm verify` lists all that was found; restore the last backup"
             )
         study = _in_force(folder, study, ledger)
+    set_up(folder, database, tls=tls, hosts=hosts)
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    return study
+
+
+def set_up(folder: Path, database: str = "", *, tls: bool = False, hosts: str = "") -> None:
+    """Set Django up for a folder; it can be set up once in a process."""
     _secret(folder / "secret.key")
     os.environ["ONEARM_DIR"] = str(folder.resolve())
     os.environ["ONEARM_DATABASE"] = database
@@ -49,11 +57,8 @@ def prepare(folder: Path, database: str = "", *, tls: bool = False, hosts: str =
         os.environ["ONEARM_HOSTS"] = hosts
     os.environ["DJANGO_SETTINGS_MODULE"] = "onearm.web.settings"
     import django
-    from django.core.management import call_command
 
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
-    return study
 
 
 def _in_force(folder: Path, study: Study, ledger: Ledger) -> Study:
@@ -101,22 +106,6 @@ def first_link(base: str) -> str:
         return ""
     Invitation.objects.filter(first=True).delete()
     return base + reverse("invited", args=[Invitation.issue(first=True)])
-
-
-def check_sign_in(folder: Path) -> str:
-    """Whether somebody can sign in on this folder: an account that may, its password hash readable.
-
-    Returns the number of such accounts in words; raises OnearmError when there is none.
-    """
-    place_of = f"file:{folder / 'accounts.db'}?mode=ro"
-    with closing(sqlite3.connect(place_of, uri=True)) as connection:
-        rows = connection.execute("SELECT password FROM auth_user WHERE is_active = 1").fetchall()
-    usable = [p for (p,) in rows if p.startswith("scrypt$")]
-    if not usable:
-        raise OnearmError(
-            f"{folder.name}: no account can sign in; expected at least one; restore accounts too"
-        )
-    return f"{len(usable)} account{'s' if len(usable) != 1 else ''} can sign in"
 
 
 def serve(
