@@ -16,7 +16,7 @@ import pytest
 from tests.web.conftest import STUDY, signed_study
 
 HERE = Path(__file__).parent
-TABLES = ("auth_user", "mfa_authenticator", "web_pagedraft", "axes_accessattempt")
+TABLES = ("auth_user", "mfa_authenticator", "onearm_web_pagedraft", "axes_accessattempt")
 FILES = ("test_access.py", "test_accounts.py", "test_entry.py", "test_identifying.py")
 
 pytestmark = pytest.mark.slow
