@@ -282,8 +282,19 @@ def test_locking_and_unlocking_are_different_rights(about: str, client_of: Clien
     }
     assert coordinator.post(form, boxes).status_code == 422
     assert entry(about, "URINE", "URBC").value == "12"
-    manager.post(f"{form}mark/", {"mark": "locked", "on": "no", "reason": "typing error"})
+    unlocked = {"mark": "locked", "on": "no", "reason": "typing error"}
+    manager.post(f"{form}mark/", unlocked)
     assert entry(about, "URINE", "@locked").value == "yes"
+    administrator = client_of("administrator-a")
+    page = administrator.get(form).content.decode()
+    assert 'name="mark" value="locked"' in page
+    administrator.post(f"{form}mark/", {**unlocked, "reason": ""})
+    assert entry(about, "URINE", "@locked").value == "yes"
+    administrator.post(f"{form}mark/", unlocked)
+    found = entry(about, "URINE", "@locked")
+    assert (found.value, found.role, found.reason) == ("no", "administrator", "typing error")
+    assert administrator.post(form, boxes).status_code == 422
+    assert entry(about, "URINE", "URBC").value == "12"
 
 
 def test_nothing_later_opens_before_the_signed_decision_to_enrol(
