@@ -151,6 +151,15 @@ def _study(name: str, changes: tuple[tuple[str, str], ...] = ()) -> Study:
 
 
 @pytest.fixture(scope="session")
+def quick() -> Iterator[Path]:
+    """A folder in memory where there is one: for ledgers that need not survive a power failure."""
+    memory = Path("/dev/shm")
+    where = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=where, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def study() -> Study:
     """The shipped study file, abstract-2018.yaml."""
     return _study("abstract-2018.yaml")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -304,15 +302,6 @@ class Replay(RuleBasedStateMachine):
         said = {e.key: (e.value, e.unit, e.missing) for e in snapshot.entries}
         assert said == self.model
         self.records = Records(STUDY, snapshot)
-
-
-@pytest.fixture
-def quick() -> Iterator[Path]:
-    """A folder in memory where there is one: these ledgers need not survive a power failure."""
-    memory = Path("/dev/shm")
-    where = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=where) as folder:
-        yield Path(folder)
 
 
 @pytest.mark.slow

@@ -31,9 +31,10 @@ def signed_study(text: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(quick: Path) -> Path:
     """The folder that the pages of these tests serve."""
-    path = tmp_path_factory.mktemp("served")
+    path = quick / "served"
+    path.mkdir()
     (path / "study.yaml").write_text(
         signed_study(STUDY.read_text(encoding="utf-8")), encoding="utf-8"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from onearm.cli import main
+from onearm import cli
 from onearm.conduct import MARKS, item_key, mark_key
 from onearm.ledger import Entry, Key, Ledger
 from onearm.ledger.entries import number_seen
@@ -85,8 +86,10 @@ class Pages(RuleBasedStateMachine):
         """All of the ledger, read by another connection, is what its trail gives; the chain is whole."""
         if not hasattr(self, "model"):
             return
-        whole = CliRunner().invoke(main, ["verify", str(self.folder)])
-        assert whole.exit_code == 0, whole.output
+        for command, codes in (("verify", (0,)), ("status", (0, 1))):  # they record nothing
+            done = CliRunner().invoke(cli.main, [command, str(self.folder)])
+            assert done.exit_code in codes and "Traceback" not in done.output, done.output
+        self.expect({})
         with Ledger.open(self.folder / "ledger.db") as ledger:
             assert sorted(self.replayed.values(), key=lambda e: e.seq) == list(
                 ledger.snapshot().entries
@@ -223,7 +226,20 @@ class Pages(RuleBasedStateMachine):
         path = self.folder.parent / "rows.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(["kind", "about", "visit", "form", "item", "repeat", "value", "unit", "missing", "reason"])
+            rows.writerow(
+                [
+                    "kind",
+                    "about",
+                    "visit",
+                    "form",
+                    "item",
+                    "repeat",
+                    "value",
+                    "unit",
+                    "missing",
+                    "reason",
+                ]
+            )
             for k, (value, unit, missing) in wanted.items():
                 why = "read again" if reason else ""
                 rows.writerow((k.kind, k.about, k.visit, k.form, k.item, k.repeat,
@@ -231,16 +247,9 @@ class Pages(RuleBasedStateMachine):
         changes = self.changes(wanted)
         refuse = self.closed(place) or (not reason and any(k in self.model for k in changes))
         options = ["--by", "importer", "--role", "data manager", "--site", "A"]
-        done = CliRunner().invoke(main, ["import", str(self.folder), str(path), *options])
+        done = CliRunner().invoke(cli.main, ["import", str(self.folder), str(path), *options])
         assert done.exit_code == (1 if refuse else 0), done.output
         self.expect({} if refuse else changes)
-
-    @rule(command=st.sampled_from(["status", "check"]))
-    def look(self, command: str) -> None:
-        """Commands that read record nothing."""
-        done = CliRunner().invoke(main, [command, str(self.folder)])
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.output
-        self.expect({})
 
     # -- what must hold ---------------------------------------------------------------------------
 
@@ -263,10 +272,13 @@ def test_replaying_the_ledger_gives_what_pages_files_and_commands_recorded(
     people: dict[str, Any],
     client_of: Callable[[str], Any],
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two thousand steps; eight thousand more in tests/conduct/test_replay.py."""
     from onearm.web.place import place
 
+    # The study file stays as it is; to read it anew for each command would be most of the time.
+    monkeypatch.setattr(cli, "load", cache(cli.load))
     assert set(WHO) <= set(MARKS)
     Pages.steps = Pages.recorded = Pages.refusals = 0
     Pages.folder = folder
