@@ -11,7 +11,7 @@ from typing import Any, Literal
 from onearm.dates import Duration
 from onearm.records import Datum, FormKey, Records, seq_set
 from onearm.sentences import sentence, term
-from onearm.study import Amount, DonorTest
+from onearm.study import Amount, DonorTest, Study
 from onearm.units import convert
 
 ReleaseState = Literal["released", "conditionally released", "not released", "undetermined"]
@@ -384,14 +384,30 @@ def _origin(records: Records, e: Exposure, tissue: Datum | None) -> list[Finding
         met = _is_in(tissue, (stated,))
         text = sentence("cells from {stated} tissue", stated=stated)
         findings.append(Finding("tissue", text, met, _found(tissue), seq_set([tissue])))
-    forms = [f for f in study.forms if f.about == "donor"]
-    named = next((i.id for f in forms for i in f.items if i.refers == "subject"), None)
-    if named:
-        whom = records.latest(e.donor or "", named, kind="donor")
+    if _recipient_item(study):
+        whom = _recipient(records, e.donor or "")
         met = _is_in(whom, (e.subject,))
         text = sentence("donor gave for participant {subject}", subject=e.subject)
         findings.append(Finding("identity", text, met, _found(whom), seq_set([whom])))
     return findings
+
+
+def _recipient_item(study: Study) -> str | None:
+    """The item of the donor's forms that names for whom the donor gave."""
+    forms = [f for f in study.forms if f.about == "donor"]
+    return next((i.id for f in forms for i in f.items if i.refers == "subject"), None)
+
+
+def _recipient(records: Records, donor: str) -> Datum | None:
+    named = _recipient_item(records.study)
+    return records.latest(donor, named, kind="donor") if named else None
+
+
+def meant_for(records: Records, lot: str, subject: str) -> bool | None:
+    """Whether the donor of a lot gave for this subject; None where donor or recipient is not recorded."""
+    donor = next((d for d in records.data("lot", lot) if d.item.refers == "donor"), None)
+    name = donor.value if donor and isinstance(donor.value, str) else ""
+    return _is_in(_recipient(records, name), (subject,))
 
 
 def _positive(datum: Datum | None, unit: str, most: float = inf) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -17,6 +18,7 @@ from tests.conduct.conftest import (
     TODAY,
     URINE,
     Desk,
+    person,
 )
 
 from onearm.conduct import (
@@ -206,6 +208,21 @@ def test_only_who_may_amend_records_an_amendment(desk: Desk, amended: Amend) -> 
     drafts = draft_amendment(records, study, "why", MONITOR, AT, seen, date(2018, 12, 30))
     with pytest.raises(ConductError, match="has no right to put an amended study file"):
         desk.do(MONITOR, "amend", *drafts, kind="study")
+
+
+def test_a_file_for_every_site_is_amended_by_who_may_at_every_site(
+    desk: Desk, amended: Amend
+) -> None:
+    desk.put(URINE, **FULL)
+    desk.put(replace(URINE, about="S2"), site="B", **FULL)
+    study, records = amended(RANGE), desk.records
+    seen = approval_hash(
+        records.study, study, affected(records, Records(study, records.snapshot), TODAY)
+    )
+    with pytest.raises(ConductError, match="no right to amend at 'B'"):
+        draft_amendment(records, study, "why", INVESTIGATOR, AT, seen, TODAY)
+    both = person("both", ("investigator", "A"), ("investigator", "B"))
+    assert draft_amendment(records, study, "why", both, AT, seen, TODAY)
 
 
 def test_the_version_in_force_is_the_last_amendment_else_that_of_the_last_entry(

@@ -343,6 +343,21 @@ def test_the_infusion_opens_for_a_lot_that_is_released_or_conditionally_so(
     assert (released_lots(desk.records) == ("L1",)) is given
 
 
+@pytest.mark.parametrize(("gave_for", "opens"), [("S2", False), ("S1", True), (None, True)])
+def test_a_lot_that_is_known_to_be_for_somebody_else_does_not_open_the_infusion(
+    desk: Desk, gave_for: str | None, opens: bool
+) -> None:
+    """Where it is not known, the infusion opens, and the dose says that it is not known."""
+    desk.eligible()
+    desk.enrol()
+    desk.lot(LTDONOR="D1")
+    if gave_for is not None:
+        desk.put(FormKey("donor", "D1", "DONOR", "", 1), DNSUBJ=gave_for)
+    why = closed_because(desk.records, INFUSION)
+    assert (why == "") is opens
+    assert opens or "of donors who gave for others: L1" in why
+
+
 def test_a_lot_struck_out_releases_nothing(desk: Desk) -> None:
     desk.eligible()
     desk.enrol()

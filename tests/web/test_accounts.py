@@ -96,6 +96,25 @@ def test_five_wrong_passwords_lock_the_account_from_that_address_only(browser: A
     assert elsewhere.get("/").status_code == 200
 
 
+def test_wrong_passwords_at_signing_count_to_the_lock_of_the_account(browser: Any) -> None:
+    """Who sits at a browser that somebody left signed in cannot try passwords there for ever."""
+    user = new_user(Right("investigator", "A"))
+    sign_in(browser, user)
+    browser.post("/account/2fa/authenticate/", {"code": code()})
+    form = f"/form/subject/{user}/M-3/URINE/1/"
+    browser.post("/subjects/", {"about": user, "site": "A"})
+    browser.post(form, {"v-UPROT24H": "1.8", "do": "save"})
+    boxes = {"meaning": "review", "hash": "0" * 64, "code": code()}
+    for _try in range(5):
+        answer = browser.post(f"{form}sign/", {**boxes, "password": "wrong password here"})
+        assert answer.status_code in (302, 403, 429)
+    assert "locked out" in events(user)
+    assert events(user).count("refused") >= 4
+    from django.test import Client
+
+    assert sign_in(Client(), user).status_code == 429
+
+
 def test_a_lock_lasts_twice_as_long_each_time(browser: Any, rf: Any) -> None:
     from axes.models import AccessAttempt
 

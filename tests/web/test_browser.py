@@ -307,6 +307,31 @@ def test_a_lost_session_gives_the_draft_back(open_as: Open) -> None:
     assert page.locator("[name=v-TEMP]").input_value() == "36.6"
 
 
+def test_two_minutes_before_the_session_ends_the_page_asks_and_keeps_the_draft(
+    open_as: Open,
+) -> None:
+    url = "/form/subject/P01/M3/LABS/1/"
+    page = open_as("coordinator")
+    page.clock.install()
+    page.goto(url)
+    fill(page, {"TEMP": "37.9"})
+    page.clock.fast_forward("12:50")
+    assert not page.locator("#idle").is_visible()
+    page.clock.fast_forward("00:15")
+    page.wait_for_selector("#idle", state="visible")
+    assert "Are you still there?" in page.inner_text("#idle")
+    assert re.search("You will be signed out at [0-9]{2}:[0-9]{2}", page.inner_text("#idle"))
+    assert violations(page) == []
+    page.click("#idle [data-stay]")
+    page.wait_for_selector("#idle", state="hidden")
+    page.clock.fast_forward("12:50")
+    assert not page.locator("#idle").is_visible()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    assert page.locator("[name=v-TEMP]").input_value() == "37.9"
+    press(page, "[name=discard]")
+
+
 def test_a_save_after_the_session_ended_loses_nothing_typed(open_as: Open) -> None:
     url = "/form/subject/P01/M3/SLEDAI/1/"
     page = open_as("coordinator", url)

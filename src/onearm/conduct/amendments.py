@@ -16,6 +16,7 @@ from datetime import date
 from onearm.checks import check_drafts, visit_states
 from onearm.conduct.marks import form_state, item_key
 from onearm.conduct.people import Person
+from onearm.conduct.subjects import site_of
 from onearm.eligibility import assess
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
@@ -233,12 +234,21 @@ def draft_amendment(
     Raises
     ------
     ConductError
-        The file cannot be put in force, no reason is given, or something else is shown by now.
+        The file cannot be put in force, no reason is given, the person has no right to amend at a site that
+        has subjects, or something else is shown by now.
     """
     if refused := refusals(records, new):
         raise ConductError(refused)
     if not reason.strip():
         raise ConductError("amendment: has no reason; expected one in words; say why")
+    sites = {site_of(records, "subject", s) for s in records.subjects}
+    if lacking := sorted(s for s in sites if not person.may("amend", s, today)):
+        raise ConductError(
+            "amendment: is for every site, and {who} has no right to amend at {sites}; expected the right at every "
+            "site with a subject; ask who holds it",
+            who=person.user,
+            sites=tuple(f"'{s}'" for s in lacking),
+        )
     touched = affected(records, Records(new, records.snapshot), today)
     if seen_hash != approval_hash(records.study, new, touched):
         raise ConductError(

@@ -1,7 +1,7 @@
 """Where a subject stands, and what is open to it: screening, enrolment with its signature, visits.
 
 Nothing later opens before: forms of the infusion's visit and after it open with the signed decision to
-enrol, the infusion's own form with a released lot.
+enrol, the infusion's own form with a released lot that is not known to be for somebody else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onearm.conduct.people import Person
 from onearm.eligibility import Assessment, assess
 from onearm.errors import ConductError
 from onearm.ledger import Draft, Entry, Key
-from onearm.product import release
+from onearm.product import meant_for, release
 from onearm.records import CONDUCT, FormKey, Records
 from onearm.sentences import sentence, term
 
@@ -276,9 +276,18 @@ def closed_because(records: Records, form: FormKey) -> str:
             "visit {visit} opens when the decision to enrol is signed", visit=form.visit
         )
     anchor = study.schedule.anchor.form
-    if form.form == anchor and study.product.release and not released_lots(records):
+    if form.form != anchor or not study.product.release:
+        return ""
+    released = released_lots(records)
+    if not released:
         return sentence(
             "the infusion opens when a lot is released: every release test met, or conditionally"
+        )
+    if all(meant_for(records, lot, form.about) is False for lot in released):
+        return sentence(
+            "the infusion opens when a lot for this subject is released; those released are of donors who gave for "
+            "others: {lots}",
+            lots=released,
         )
     return ""
 
