@@ -144,19 +144,20 @@ def test_the_tool_keeps_translations_adds_what_is_new_and_drops_what_is_gone() -
 
 
 def test_every_way_of_marking_a_message_is_found(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "a.html").write_text(
+    web = tmp_path / "web"
+    (web / "templates").mkdir(parents=True)
+    (web / "templates" / "a.html").write_text(
         "{% load i18n %}{% translate 'one (1)' %} {% translate 'May' context 'month' %}"
         "{% blocktranslate trimmed count n=k %}{{ n }} day{% plural %}{{ n }} days{% endblocktranslate %}"
         '{{ x|default:_("never") }}{% comment %}{% translate "hidden" %}{% endcomment %}',
         encoding="utf-8",
     )
-    (tmp_path / "b.py").write_text(
+    (web / "b.py").write_text(
         "_('two ' 'parts'); noop('three'); _(name); ngettext('%d a', '%d as', n)\n"
         "pgettext('verb', 'open'); translation.gettext_lazy('one (1)'); npgettext('c', 'x', 'xs', 2)\n",
         encoding="utf-8",
     )
-    found = translate.extract(tmp_path)
+    found = translate.extract(web)
     assert set(found) - {translate.Message(words) for words in translate.SAID_ANEW} == {
         translate.Message("one (1)"), translate.Message("May", "month"), translate.Message("never"),
         translate.Message("%(n)s day", None, "%(n)s days"), translate.Message("two parts"),
