@@ -10,13 +10,13 @@ flushed to the disk, as in use. With ``--url`` the ledger is made in that (empty
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from onearm.ledger import Draft, Key, Ledger
+from onearm.ledger.sqlite import sqlite3
 
 WHO = {"by": "benchmark", "role": "nurse", "site": "site", "study_hash": "5d" * 32}
 SINGLE = 100  # saves of one entry that are timed

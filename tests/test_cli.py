@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from onearm import __version__
 from onearm.cli import main
+from onearm.ledger.sqlite import sqlite3
 
 STUDIES = Path(__file__).parents[1] / "studies" / "lupus-msc"
 ABSTRACT, REGISTRY = STUDIES / "abstract-2018.yaml", STUDIES / "registry.yaml"

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import sqlite3
 import threading
 import zipfile
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from onearm.exchange.backup import back_up, drill, restore, seal
 from onearm.exchange.entries import import_entries
 from onearm.ledger import Draft, Head, Key, Ledger
 from onearm.ledger import copy as ledger_copy
+from onearm.ledger.sqlite import sqlite3
 from onearm.study import Study, load_study
 
 postgres_place = ledgers.postgres_place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -13,6 +12,7 @@ import pytest
 
 from onearm.ledger import Draft, Key, Ledger
 from onearm.ledger.chain import COLUMNS
+from onearm.ledger.sqlite import sqlite3
 
 WHO = {"by": "nurse 1", "role": "nurse", "site": "Mashhad", "study_hash": "5d" * 32}
 NAMES = ", ".join(f'"{name}"' for name in COLUMNS)

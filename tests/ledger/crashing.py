@@ -50,7 +50,7 @@ def batch(round_: int, number: int) -> list[Draft]:
 
 def save_for_ever(place: str, round_: int, pipe: int) -> None:
     """Save one batch after the other, and say each that was acknowledged."""
-    ledger, number = Ledger.open(place), 0
+    ledger, number = Ledger.open(place, keep=True), 0  # as a server opens it
     while True:
         ledger.record(batch(round_, number), **WHO)
         os.write(pipe, b"%d\n" % number)

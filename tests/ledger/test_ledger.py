@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -31,6 +30,7 @@ from onearm.ledger import (
     guards,
     store,
 )
+from onearm.ledger.sqlite import sqlite3
 
 DOCS = Path(__file__).parents[2] / "docs"
 RASH = Key("subject", "LN-01", "SLEDAI", "RASH", "M3")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 from itertools import combinations
@@ -17,6 +16,7 @@ from tests.ledger.conftest import NOTE, PROTEIN, WHO, Place
 from onearm.errors import LedgerError
 from onearm.ledger import Damage, Draft, Head, Ledger, chain
 from onearm.ledger.chain import COLUMNS, GENESIS
+from onearm.ledger.sqlite import sqlite3
 
 DOCS = Path(__file__).parents[2] / "docs"
 COUNT = 8  # entries made by fill()

@@ -315,6 +315,7 @@ def test_two_minutes_before_the_session_ends_the_page_asks_and_keeps_the_draft(
     page.clock.install()
     page.goto(url)
     fill(page, {"TEMP": "37.9"})
+    page.wait_for_selector("[data-draft-state]:has-text('Draft kept')")  # it counts as being there
     page.clock.fast_forward("12:50")
     assert not page.locator("#idle").is_visible()
     page.clock.fast_forward("00:15")

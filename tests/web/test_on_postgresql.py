@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -14,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.web.conftest import STUDY, signed_study
+
+from onearm.ledger.sqlite import sqlite3
 
 HERE = Path(__file__).parent
 TABLES = ("auth_user", "mfa_authenticator", "onearm_web_pagedraft", "axes_accessattempt")

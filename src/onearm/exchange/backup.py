@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 import zipfile
 import zlib
@@ -28,6 +27,7 @@ from onearm import __version__
 from onearm.errors import ExchangeError, LedgerError
 from onearm.ledger import Ledger
 from onearm.ledger.copy import copy_database, copy_ledger, entries_per_kind
+from onearm.ledger.sqlite import sqlite3
 from onearm.study import load_study
 
 FORMAT = "onearm-backup-1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import quote
 from onearm.errors import LedgerError
 from onearm.ledger import guards
 from onearm.ledger.chain import COLUMNS
+from onearm.ledger.sqlite import sqlite3
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -73,9 +73,6 @@ def copy_database(source: Path, target: Path) -> None:
         uri = f"file:{quote(str(source.absolute()))}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY)) as connection:
             connection.backup(into)
-        into.execute(
-            "PRAGMA journal_mode = DELETE"
-        )  # one file, without a write-ahead log beside it
         found = [str(row[0]) for row in into.execute("PRAGMA integrity_check(3)")]
     if found != ["ok"]:
         raise LedgerError(
@@ -100,6 +97,8 @@ def _written(target: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(target, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
             yield connection
+            # a copy of a file with a write-ahead log says that it has one, too
+            connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         if "is full" in str(error):
             raise LedgerError(

@@ -7,9 +7,8 @@ is opened.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from onearm.errors import LedgerError
 from onearm.ledger import guards
 from onearm.ledger.chain import COLUMNS, FORMAT
 from onearm.ledger.entries import EMPTY, Entry, Head, Key, to_entry
+from onearm.ledger.sqlite import LOG_IS_SOUND, sqlite3
 from onearm.sentences import sentence
 
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables, which keep a text a text
@@ -72,14 +72,28 @@ _KEY = (_C.kind, _C.about, _C.form, _C.item, _C.visit, _C.repeat)
 class Database:
     """An open database that holds a ledger."""
 
-    def __init__(self, engine: Engine, where: str):
+    def __init__(self, engine: Engine, where: str, logged: str = ""):
         self.engine = engine
         self.where = where
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._logged = logged  # the file that is kept with a write-ahead log while it is open
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Give back every connection; a file is whole in itself again, unless others hold it open."""
         self.engine.dispose()
+        if self._logged:
+            with (
+                suppress(sqlite3.Error),
+                closing(sqlite3.connect(self._logged, uri=True, timeout=0)) as connection,
+            ):
+                connection.execute("PRAGMA journal_mode = DELETE")
+
+    def empty_log(self) -> None:
+        """Bring all of the write-ahead log into the file, so that nothing redacted stays in it."""
+        if self.is_sqlite:
+            with self._told(), self.engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def reading(self, exact: bool = False) -> Iterator[Connection]:
@@ -307,17 +321,20 @@ def _sqlite(path: Path, create: bool, keep: bool) -> Database:
     )  # "rw" never makes a file, and reads one that may not be written
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
     # a connection per task: nothing holds the file between two saves, so it can be copied or moved;
-    # a server that saves all day keeps them, since opening one costs as much as a save
+    # a server that saves all day keeps them, since opening one costs as much as a save, and lets
+    # readers and the writer pass each other by a write-ahead log
+    logged = keep and LOG_IS_SOUND
     engine = create_engine(
         "sqlite://",
-        creator=partial(_sqlite_connection, uri),
+        module=sqlite3,
+        creator=partial(_sqlite_connection, uri, logged),
         poolclass=QueuePool if keep else NullPool,
     )
     event.listen(engine, "begin", _begin)
-    return Database(engine, where)
+    return Database(engine, where, uri if logged else "")
 
 
-def _sqlite_connection(uri: str) -> sqlite3.Connection:
+def _sqlite_connection(uri: str, logged: bool) -> sqlite3.Connection:
     # isolation_level None: the driver begins nothing by itself, _begin does
     connection = sqlite3.connect(
         uri, uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False
@@ -325,6 +342,9 @@ def _sqlite_connection(uri: str) -> sqlite3.Connection:
     # EXTRA is FULL and also flushes the folder, so that a commit told as done outlives a power cut;
     # secure_delete writes zeros over a redacted value
     try:
+        if logged:
+            with suppress(sqlite3.OperationalError):  # in use without a log, or not to be written
+                connection.execute("PRAGMA journal_mode = WAL")
         for setting in (
             "synchronous = EXTRA",
             "secure_delete = ON",

@@ -75,8 +75,9 @@ class Ledger:
         create
             Make the ledger when there is none. One that exists is opened as it is.
         keep
-            Keep connections open between two saves. The file must then not be moved or replaced
-            before the ledger is closed.
+            Keep connections open between two saves, and a write-ahead log beside the file. The file
+            must then not be copied, moved or replaced by other means than onearm's before the ledger
+            is closed.
 
         Raises
         ------
@@ -191,7 +192,8 @@ class Ledger:
             draft = Draft(entry.key, None, reason=reason)
             recorded = self._append(connection, [draft], author, redacts=seq)[0]
             database.blank(connection, seq)
-            return recorded
+        self._database.empty_log()
+        return recorded
 
     def record_clock(self, *, reason: str, by: str, role: str, site: str, study_hash: str) -> Entry:
         """Record that the machine's clock was wrong and is right now, so that recording can go on.

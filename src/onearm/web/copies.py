@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
 import tempfile
 import time
 from contextlib import closing
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onearm.errors import OnearmError
+from onearm.ledger.sqlite import sqlite3
 from onearm.web.serve import prepare, set_up
 
 LEFT_OUT = ["contenttypes", "auth.permission", "sessions"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
+import signal
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,7 +14,6 @@ from onearm.errors import LedgerError, OnearmError
 from onearm.ledger import Ledger
 from onearm.study import Study, load_study
 
-SOUND_SQLITE = ((3, 51, 3), (3, 44, 6), (3, 50, 7))
 THREADS = 8
 
 
@@ -141,10 +140,6 @@ def serve(
     base = f"https://{hosts.split(',')[0]}" if tls_proxy else f"http://{here}:{port}"
     say(f"{study.id}: {study.title}")
     say(f"Pages at {base}/ until you press Ctrl-C.")
-    if not database and not _sound(sqlite3.sqlite_version_info):
-        say(
-            f"SQLite {sqlite3.sqlite_version} has a rare fault in its write-ahead log, mended in 3.51.3: back up daily."
-        )
     from onearm.web.accounts import end_expired
 
     end_expired()
@@ -152,6 +147,7 @@ def serve(
         say(f"First administrator: open this link once, within an hour:\n  {link}")
     from waitress import serve as run
 
+    from onearm.web.place import place
     from onearm.web.wsgi import application
 
     proxy = {
@@ -159,14 +155,20 @@ def serve(
         "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
         "clear_untrusted_proxy_headers": True,
     }
-    run(
-        application,
-        host=host,
-        port=port,
-        threads=THREADS,
-        ident="onearm",
-        **(proxy if tls_proxy else {}),
-    )
+    # told to end by the system, it ends as by Ctrl-C: what is being saved is saved
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run(
+            application,
+            host=host,
+            port=port,
+            threads=THREADS,
+            ident="onearm",
+            **(proxy if tls_proxy else {}),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        place().close()
 
 
 def _loopback(host: str) -> bool:
@@ -174,10 +176,3 @@ def _loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _sound(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite has the repair of its write-ahead log."""
-    return version >= SOUND_SQLITE[0] or any(
-        version[:2] == fixed[:2] and version >= fixed for fixed in SOUND_SQLITE[1:]
-    )

@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+
+from onearm.ledger.sqlite import LOG_IS_SOUND, sqlite3
 
 FOLDER = Path(os.environ["ONEARM_DIR"])
 DATABASE = os.environ.get("ONEARM_DATABASE", "")
@@ -78,15 +82,36 @@ TEMPLATES = [
 ]
 
 
+def same_sqlite() -> None:
+    """Have Django keep its tables with the SQLite of the ledger; it imports ``sqlite3`` by that name only."""
+    names = ("sqlite3", "sqlite3.dbapi2")
+    own = {name: import_module(name) for name in names}
+    taken = {
+        "sqlite3": import_module(sqlite3.__name__.partition(".")[0]),
+        "sqlite3.dbapi2": sqlite3,
+    }
+    sys.modules.update(taken)
+    try:
+        import_module("django.db.backends.sqlite3.base")
+    finally:
+        sys.modules.update(own)
+
+
 def database() -> dict[str, Any]:
     """Where Django's own tables are: users, sessions, second factors, lock-outs, drafts."""
     if not DATABASE:
-        pragmas = "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
+        same_sqlite()
+        journal = ("WAL", "FULL") if LOG_IS_SOUND else ("DELETE", "EXTRA")
+        pragmas = "PRAGMA journal_mode={};PRAGMA synchronous={};PRAGMA foreign_keys=ON;"
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": FOLDER / "accounts.db",
             "CONN_MAX_AGE": None,
-            "OPTIONS": {"timeout": 30, "transaction_mode": "IMMEDIATE", "init_command": pragmas},
+            "OPTIONS": {
+                "timeout": 30,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": pragmas.format(*journal),
+            },
         }
     url = urlsplit(DATABASE)
     query = dict(pair.partition("=")[::2] for pair in url.query.split("&") if pair)
