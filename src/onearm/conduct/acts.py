@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import count
 
 from onearm.checks import applies, check_drafts
 from onearm.conduct.marks import item_key, mark_key
@@ -230,25 +231,19 @@ def gate(
 
 def preview(records: Records, drafts: Sequence[Draft]) -> Records:
     """What would stand if these drafts were recorded; nothing is."""
-    snapshot = records.snapshot
-    entries = {entry.key: entry for entry in snapshot.entries}
-    order = dict.fromkeys(snapshot.order or ((e.key.kind, e.key.about) for e in snapshot.entries))
-    seq = snapshot.head.seq
+    stands = records.snapshot
+    new: dict[Key, Entry] = {}
+    numbers = count(stands.head.seq + 1)
     for draft in drafts:
-        now = entries.get(draft.key)
+        now = new.get(draft.key) or stands.get(draft.key)
         if now is not None and unchanged(draft, now):
             continue
-        seq += 1
-        entries.pop(draft.key, None)
-        entries[draft.key] = Entry(
-            seq, draft.key, draft.value, draft.unit, draft.missing, "", "", "", "", draft.reason,
-            records.study.hash, "", None, "", "", "",
+        new.pop(draft.key, None)
+        new[draft.key] = Entry(
+            next(numbers), draft.key, draft.value, draft.unit, draft.missing,
+            "", "", "", "", draft.reason, records.study.hash, "", None, "", "", "",
         )  # fmt: skip
-        order[(draft.key.kind, draft.key.about)] = None
-    return Records(
-        records.study,
-        Snapshot(tuple(entries.values()), snapshot.head, snapshot.as_of, tuple(order)),
-    )
+    return Records(records.study, stands.advanced(new.values(), stands.head, stands.as_of))
 
 
 def draft_hidden(records: Records, form: FormKey) -> list[Draft]:

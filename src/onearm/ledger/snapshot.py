@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from onearm.ledger.entries import EMPTY, Entry, Head, Key
 
+Pair = tuple[str, str]
+"""Kind (subject, donor, lot, study) and name of what entries are about."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class Snapshot:
     """What the ledger said after a given entry: a data cut.
+
+    Kept by what entries are about, so that the next cut shares with this one all that nobody changed:
+    a save costs no more in a large trial than in a small one.
 
     Attributes
     ----------
@@ -26,58 +32,84 @@ class Snapshot:
         (kind, about) pairs in order of their first entry; taken from ``entries`` when left out.
     """
 
-    entries: tuple[Entry, ...]
-    head: Head = EMPTY
-    as_of: str = ""
-    order: tuple[tuple[str, str], ...] = ()
+    head: Head
+    as_of: str
+    order: tuple[Pair, ...]
+    _groups: Mapping[Pair, Mapping[Key, Entry]]
 
-    def advanced(self, entries: Sequence[Entry], head: Head, as_of: str) -> Snapshot:
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        head: Head = EMPTY,
+        as_of: str = "",
+        order: tuple[Pair, ...] = (),
+    ):
+        groups: dict[Pair, dict[Key, Entry]] = {}
+        for entry in entries:
+            groups.setdefault((entry.key.kind, entry.key.about), {})[entry.key] = entry
+        self._keep(groups, head, as_of, order or tuple(groups))
+
+    def _keep(
+        self,
+        groups: Mapping[Pair, Mapping[Key, Entry]],
+        head: Head,
+        as_of: str,
+        order: tuple[Pair, ...],
+    ) -> None:
+        self.__dict__.update(_groups=groups, head=head, as_of=as_of, order=order)
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The current entry of each key, by number."""
+        every = (entry for group in self._groups.values() for entry in group.values())
+        return tuple(sorted(every, key=_number))
+
+    def advanced(self, entries: Iterable[Entry], head: Head, as_of: str) -> Snapshot:
         """The data after these entries too, which follow the head; none of them a redaction.
 
         As :meth:`onearm.ledger.Ledger.snapshot` would give it, without reading what stood before.
         """
-        by_key, by_about, order = self._by_key.copy(), self._by_about.copy(), list(self.order)
+        groups: dict[Pair, Mapping[Key, Entry]] = dict(self._groups)
+        changed: dict[Pair, dict[Key, Entry]] = {}
         for entry in entries:
             pair = (entry.key.kind, entry.key.about)
-            by_key.pop(entry.key, None)
-            by_key[entry.key] = entry
-            if pair not in by_about:
-                order.append(pair)
-            others = tuple(e for e in by_about.get(pair, ()) if e.key != entry.key)
-            by_about[pair] = (*others, entry)
-        found = Snapshot(tuple(by_key.values()), head, as_of, tuple(order))
-        found.__dict__.update(_by_key=by_key, _by_about=by_about)
-        return found
+            if pair not in changed:
+                groups[pair] = changed[pair] = dict(groups.get(pair, {}))
+            changed[pair].pop(entry.key, None)  # the new one stands last: entries are by number
+            changed[pair][entry.key] = entry
+        fresh = tuple(pair for pair in changed if pair not in self._groups)
+        return _of(groups, head, as_of, self.order + fresh)
 
     def only(self, about: str) -> Snapshot:
         """What stands about one subject, donor or lot, and about every donor and lot; who there is stays known."""
-        kept = [
-            entry
-            for (kind, name), entries in self._by_about.items()
+        kept = {
+            (kind, name): group
+            for (kind, name), group in self._groups.items()
             if name == about or kind in ("donor", "lot")
-            for entry in entries
-        ]
-        return Snapshot(tuple(sorted(kept, key=lambda e: e.seq)), self.head, self.as_of, self.order)
+        }
+        found = _of(kept, self.head, self.as_of, self.order)
+        found.__dict__["_names"] = self._names
+        return found
 
     def get(self, key: Key) -> Entry | None:
         """Return the current entry of a key; None when nothing was ever recorded there."""
-        return self._by_key.get(key)
+        return self._groups.get((key.kind, key.about), {}).get(key)
 
     def about(self, kind: str, about: str) -> tuple[Entry, ...]:
         """All current entries of one subject, donor, lot or the study, by number."""
-        return self._by_about.get((kind, about), ())
+        return tuple(self._groups.get((kind, about), {}).values())
 
     def subjects(self) -> tuple[str, ...]:
         """List the subjects, in order of their first entry."""
-        return self._kind("subject")
+        return self._names.get("subject", ())
 
     def donors(self) -> tuple[str, ...]:
         """List the donors, in order of their first entry."""
-        return self._kind("donor")
+        return self._names.get("donor", ())
 
     def lots(self) -> tuple[str, ...]:
         """List the product lots, in order of their first entry."""
-        return self._kind("lot")
+        return self._names.get("lot", ())
 
     @property
     def redacted(self) -> tuple[Entry, ...]:
@@ -87,22 +119,30 @@ class Snapshot:
     @cached_property
     def nature(self) -> str:
         """``"constructed"`` or ``"simulated"`` when the ledger says so; ``""`` for real data."""
-        for entry in reversed(self.entries):
-            key = entry.key
-            if key.kind == "study" and key.form == "DATA" and key.item == "NATURE":
-                return entry.value or ""
-        return ""
-
-    def _kind(self, kind: str) -> tuple[str, ...]:
-        return tuple(about for found, about in self.order or self._by_about if found == kind)
-
-    @cached_property
-    def _by_key(self) -> dict[Key, Entry]:
-        return {entry.key: entry for entry in self.entries}
+        said = [
+            entry
+            for (kind, _about), group in self._groups.items()
+            if kind == "study"
+            for key, entry in group.items()
+            if key.form == "DATA" and key.item == "NATURE"
+        ]
+        return max(said, key=_number).value or "" if said else ""
 
     @cached_property
-    def _by_about(self) -> dict[tuple[str, str], tuple[Entry, ...]]:
-        groups: dict[tuple[str, str], list[Entry]] = {}
-        for entry in self.entries:
-            groups.setdefault((entry.key.kind, entry.key.about), []).append(entry)
-        return {pair: tuple(entries) for pair, entries in groups.items()}
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for kind, about in self.order:
+            found.setdefault(kind, []).append(about)
+        return {kind: tuple(names) for kind, names in found.items()}
+
+
+def _number(entry: Entry) -> int:
+    return entry.seq
+
+
+def _of(
+    groups: Mapping[Pair, Mapping[Key, Entry]], head: Head, as_of: str, order: tuple[Pair, ...]
+) -> Snapshot:
+    found = Snapshot(())
+    found._keep(groups, head, as_of, order)
+    return found

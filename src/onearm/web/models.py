@@ -49,8 +49,9 @@ class PageDraft(models.Model):
 
     @classmethod
     def drop(cls, user: Any, key: FormKey) -> None:
-        """Throw the draft away."""
-        cls.objects.filter(user=user, page=cls._page(key)).delete()
+        """Throw the draft away, if there is one: to look first keeps the saves of others moving."""
+        if kept := cls.of(user, key):
+            kept.delete()
 
 
 class Invitation(models.Model):
