@@ -536,7 +536,7 @@ def _visit_state(records: Records, subject: str, visit: Visit, today: date) -> V
 
 def _empty_forms(records: Records, subject: str, visit: Visit) -> list[str]:
     """The visit's forms of which nothing is recorded."""
-    have = {d.form.id for d in records.data("subject", subject) if d.entry.key.visit == visit.id}
+    have = {d.form.id for d in records.of_visit(subject, visit.id)}
     return [form for form in visit.forms if form not in have]
 
 

@@ -6,7 +6,7 @@ meet, so eligibility, safety, datasets and checks all see the same value for the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -253,10 +253,20 @@ class Records:
 
     def visit_date(self, subject: str, visit: str) -> date | None:
         """The date of a visit: the earliest date on its forms."""
-        dates = [
-            d.date for d in self.data("subject", subject) if d.entry.key.visit == visit and d.date
-        ]
+        dates = [d.date for d in self.of_visit(subject, visit) if d.date]
         return min(dates) if dates else None
+
+    def of_visit(self, subject: str, visit: str) -> Sequence[Datum]:
+        """What is recorded of a subject under one visit."""
+        return self._visits.get((subject, visit), ())
+
+    @cached_property
+    def _visits(self) -> dict[tuple[str, str], list[Datum]]:
+        found: dict[tuple[str, str], list[Datum]] = {}
+        for subject in self.subjects:
+            for datum in self.data("subject", subject):
+                found.setdefault((subject, datum.entry.key.visit), []).append(datum)
+        return found
 
     @cached_property
     def treated(self) -> tuple[str, ...]:

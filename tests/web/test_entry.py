@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+import jdatetime
 import pytest
 from tests.web.conftest import PASSWORD, code
 
@@ -369,6 +373,55 @@ def test_the_trail_can_be_filtered_and_taken_and_taking_it_is_an_entry(
     assert text.startswith("seq,at,by,role,site")
     last = list(place().ledger.entries())[-1]
     assert (last.key.form, last.key.item, last.by) == ("ACCESS", "export", "monitor-a")
+
+
+def test_values_after_completion_and_after_a_signature_can_be_looked_for(
+    about: str, client_of: Client
+) -> None:
+    coordinator, monitor = client_of("coordinator-a"), client_of("monitor-a")
+
+    def rows(kind: str) -> list[tuple[str, str]]:
+        text = monitor.get(f"/audit.csv?subject={about}&what={kind}").content.decode()
+        return [(r["item"], r["value"]) for r in csv.DictReader(io.StringIO(text))]
+
+    def change(item: str, value: str) -> None:
+        boxes = {f"v-{item}": value, f"seen-{item}": seen(about, item), f"c-{item}": "typing error"}
+        assert coordinator.post(url(about, "URINE"), {**boxes, "do": "save"}).status_code == 302
+
+    change("URBC", "13")
+    assert rows("after+completion") == rows("after+signature") == []
+    coordinator.post(f"{url(about, 'URINE')}mark/", {"mark": "complete", "on": "yes"})
+    change("URBC", "14")
+    coordinator.post(f"{url(about, 'URINE')}mark/", {"mark": "complete", "on": "yes"})
+    assert "Signed." in sign(client_of("investigator-a"), about, "responsibility")
+    change("UPROT24H", "2.2")
+    assert rows("after+completion") == [("UPROT24H", "2.2"), ("URBC", "14")]
+    assert rows("after+signature") == [("UPROT24H", "2.2")]
+    assert "values after signature" in monitor.get("/audit/").content.decode()
+
+
+def test_a_filter_with_no_date_for_a_date_says_so_and_goes_without_it(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("monitor-a")
+    page = client.get(f"/audit/?subject={about}&from=yesterday").content.decode()
+    assert "The filter was not applied" in page
+    assert "&#x27;yesterday&#x27; is not a date" in page
+    assert "UPROT24H" in page
+    answer = client.get(f"/audit.csv?subject={about}&from=yesterday")
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        f"/audit/?subject={about}&from=yesterday",
+    )
+    today = datetime.now(UTC).date()  # the times of entries are in UTC
+    for first, last, there in (
+        (today.isoformat(), today.isoformat(), True),
+        (f"{today:%Y}", f"{today:%Y-%m}", True),  # a part of a date is all of its days
+        ("2001-01-01", "2001-12-31", False),
+        (jdatetime.date.fromgregorian(date=today).isoformat(), "", True),
+    ):
+        page = client.get(f"/audit/?subject={about}&from={first}&to={last}").content.decode()
+        assert ("UPROT24H" in page) is there, (first, last)
 
 
 def test_a_row_struck_out_stays_to_be_seen_and_leaves_the_analysis(

@@ -28,8 +28,8 @@ def deviations(records: Records, infusions: Sequence[Exposure]) -> tuple[Deviati
             what = _outside(state.visit.id, state.out_of_window)
             seqs = [
                 d.entry.seq
-                for d in records.data("subject", state.subject)
-                if d.entry.key.visit == state.visit.id and d.item.role == "visit date"
+                for d in records.of_visit(state.subject, state.visit.id)
+                if d.item.role == "visit date"
             ]
             found.append(
                 Deviation(state.subject, what, state.done_on, None, "visit window", tuple(seqs))

@@ -223,7 +223,7 @@ def draft_missed(records: Records, subject: str, visit: str, code: str, words: s
         raise ConductError(
             "visit '{visit}' is not in the study file; choose one that is", visit=visit
         )
-    if any(d.entry.key.visit == visit for d in records.data("subject", subject)):
+    if records.of_visit(subject, visit):
         raise ConductError(
             "subject {subject}, visit {visit}: values are recorded at it, so it took place; "
             "strike them out first",

@@ -97,7 +97,13 @@ class Snapshot:
 
     def about(self, kind: str, about: str) -> tuple[Entry, ...]:
         """All current entries of one subject, donor, lot or the study, by number."""
-        return tuple(self._groups.get((kind, about), {}).values())
+        if (kind, about) not in self._listed:
+            self._listed[kind, about] = tuple(self._groups.get((kind, about), {}).values())
+        return self._listed[kind, about]
+
+    @cached_property
+    def _listed(self) -> dict[Pair, tuple[Entry, ...]]:
+        return {}
 
     def subjects(self) -> tuple[str, ...]:
         """List the subjects, in order of their first entry."""

@@ -61,6 +61,8 @@ STATES = {
     "signature": _("signature"),
     "query": _("query"),
     "access": _("access"),
+    "after completion": _("values after completion"),
+    "after signature": _("values after signature"),
     "added": _("added"),
     "removed": _("removed"),
     "changed": _("changed"),

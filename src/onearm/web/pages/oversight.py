@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,7 +34,7 @@ from onearm.conduct import (
     subject_state,
 )
 from onearm.eligibility import CriterionResult, Evidence
-from onearm.errors import OnearmError
+from onearm.errors import DateError, OnearmError
 from onearm.instruments import Bounds
 from onearm.ledger import Draft, Entry, Key
 from onearm.product import exposures
@@ -41,6 +42,7 @@ from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
 from onearm.safety import adverse_events, event_form, stopping_states
 from onearm.web.access import needs, person_of, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor, record_event
+from onearm.web.calendars import read_date
 from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
 from onearm.web.pages.amendments import versions
 from onearm.web.pages.overview import form_url, rule_line, seen_subjects
@@ -372,6 +374,8 @@ def deviations_page(request: HttpRequest) -> HttpResponse:
 
 FILTERS = ("subject", "form", "item", "person", "what", "from", "to")
 ENTRY_KINDS = ("value", "change", "mark", "signature", "query", "access")
+LATE = {"after completion": f"{CONDUCT}complete", "after signature": f"{CONDUCT}signed"}
+"""What may be looked for among values: those of forms on which such an entry stood already."""
 
 
 @needs("see audit")
@@ -379,7 +383,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     """The audit trail, newest first, filtered."""
     here = place()
     records = here.records()
-    chosen = {name: request.GET.get(name, "").strip() for name in FILTERS}
+    chosen, errors = _chosen(request)
     found = _filtered(request, chosen)
     page = max(1, _number(request.GET.get("page", "1")))
     rows = found[(page - 1) * ROWS : page * ROWS]
@@ -397,9 +401,9 @@ def audit(request: HttpRequest) -> HttpResponse:
         {
             "chosen": chosen,
             "forms": [(f.id, f.label) for f in here.study.forms],
-            "kinds": [(k, STATES[k]) for k in ENTRY_KINDS],
+            "kinds": [(k, STATES[k]) for k in (*ENTRY_KINDS, *LATE)],
             "people": [(p, p) for p in people],
-            "errors": [],
+            "errors": errors,
             "entries": [_line(records, person_of(request), e) for e in rows],
             "paging": {
                 "first": (page - 1) * ROWS + 1,
@@ -474,41 +478,72 @@ def kind_of(entry: Entry) -> str:
     return "change" if entry.reason else "value"
 
 
+def _chosen(request: HttpRequest) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The filter that was asked for; a date that is none is told, and the filter goes without it."""
+    chosen = {name: request.GET.get(name, "").strip() for name in FILTERS}
+    errors = []
+    for name, label, href in (("from", _("From"), "#f-since"), ("to", _("To"), "#f-until")):
+        try:
+            chosen[name] = read_date(chosen[name]) if chosen[name] else ""
+        except DateError as error:
+            errors += [{"field": label, "href": href, "text": t} for t in lines_of(error)]
+            chosen[name] = ""
+    return chosen, errors
+
+
 def _filtered(request: HttpRequest, chosen: Mapping[str, str]) -> list[Entry]:
     """Entries of the sites whose trail the person may see, newest first."""
     here, person = place(), person_of(request)
-    records = here.records()
+    records, today = here.records(), here.today()
+
+    @cache
+    def visible(kind: str, about: str) -> bool:
+        """Entries about the study itself are for those who see every site's trail."""
+        site = "" if kind == "study" else site_of(records, kind, about)
+        return person.may("see audit", site, today)
+
+    entries = list(here.ledger.entries())
+    late = _after(entries, LATE[chosen["what"]]) if chosen["what"] in LATE else None
     return [
         e
-        for e in reversed(list(here.ledger.entries()))
-        if _visible(records, person, e) and _wanted(e, chosen)
+        for e in reversed(entries)
+        if visible(e.key.kind, e.key.about)
+        and (late is None or e.seq in late)
+        and _wanted(e, chosen)
     ]
 
 
-def _visible(records: Records, person: Person, entry: Entry) -> bool:
-    """Entries about the study itself are for those who see every site's trail."""
-    key = entry.key
-    site = "" if key.kind == "study" else site_of(records, key.kind, key.about)
-    return person.may("see audit", site, place().today())
+def _after(entries: Sequence[Entry], mark: str) -> set[int]:
+    """The values that were entered or changed on a form on which the mark had been set before."""
+    marked: set[FormKey] = set()
+    found = set()
+    for entry in entries:
+        if entry.key.item.startswith(mark):
+            marked.add(form_key(entry.key))
+        elif not is_conduct(entry.key) and form_key(entry.key) in marked:
+            found.add(entry.seq)
+    return found
 
 
 def _wanted(entry: Entry, chosen: Mapping[str, str]) -> bool:
-    key, day = entry.key, entry.at[:10]
+    key, day, last = entry.key, entry.at[:10], chosen["to"]
     return (
         (not chosen["subject"] or chosen["subject"] == key.about)
         and (not chosen["form"] or chosen["form"] == key.form)
         and chosen["item"].casefold() in key.item.casefold()
         and (not chosen["person"] or chosen["person"] == entry.by)
-        and (not chosen["what"] or chosen["what"] == kind_of(entry))
+        and (chosen["what"] in ("", *LATE) or chosen["what"] == kind_of(entry))
         and (not chosen["from"] or day >= chosen["from"])
-        and (not chosen["to"] or day <= chosen["to"])
+        and (not last or day[: len(last)] <= last)
     )
 
 
 @needs("see audit")
 def audit_csv(request: HttpRequest) -> HttpResponse:
     """The filtered trail as a file that can be searched; that it was taken is recorded."""
-    chosen = {name: request.GET.get(name, "").strip() for name in FILTERS}
+    chosen, errors = _chosen(request)
+    if errors:  # the page says what is wrong
+        return HttpResponseRedirect(f"{reverse('audit')}?{request.GET.urlencode()}")
     text = io.StringIO()
     writer = csv.writer(text)
     names = ("seq", "at", "by", "role", "site", "kind", "about", "visit", "form", "item", "repeat", "value", "unit",
