@@ -175,7 +175,7 @@ def test_backups_made_while_entries_are_recorded_are_each_sound_and_each_a_prefi
     ended, recorded = threading.Event(), []
 
     def write() -> None:
-        with Ledger.open(folder / "ledger.db") as ledger:
+        with Ledger.open(folder / "ledger.db", keep=True) as ledger:  # as a server opens it
             while not ended.is_set():
                 number = len(recorded) + 1
                 drafts = [

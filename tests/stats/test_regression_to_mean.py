@@ -361,6 +361,13 @@ def test_run_in_whose_slope_may_be_one_says_so():
         ([10, 12, 14], [9, 11], "found 3 and 2 values"),
         ([0.1, 0.1, 0.1], [9, 11, 10], "all 3 readings are 0.1"),
         ([10, 12, 14], [9, 10, 11], "without scatter"),
+        (
+            [1e-160, 2e-160, 4e-160],
+            [2e-160, 1e-160, 4e-160],
+            "first: the readings are of the size 4e-160",
+        ),
+        ([1e-300, 2e-300, 4e-300], [2e-300, 1e-300, 4e-300], "give them in another unit"),
+        ([1, 2, 4], [2e200, 1e200, 4e200], "second: the readings are of the size 4e\\+200"),
         ([10, 12, math.nan], [9, 10, 11], r"first\[2\]"),
         ([10, 12, 14], [9, math.inf, 11], r"second\[1\]"),
     ],

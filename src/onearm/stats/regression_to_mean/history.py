@@ -12,6 +12,8 @@ from onearm.stats.differences import FloatArray, as_numbers, check_level
 
 #: The largest correlation a run-in may give; above it the mean cannot be told from the line.
 RHO_LARGEST = 0.999
+#: Sizes of readings beyond which squares lose digits or overflow.
+LEAST_SIZE, LARGEST_SIZE = 1e-100, 1e100
 
 
 @dataclass(frozen=True)
@@ -408,6 +410,13 @@ def as_pairs(
         )
     if x.size < least:
         raise ValueError(f"{name}, {other}: found {x.size} patients; expected at least {least}")
+    for label, readings in ((name, x), (other, y)):
+        size = float(np.max(np.abs(readings), initial=0.0))
+        if size and not LEAST_SIZE <= size <= LARGEST_SIZE:
+            raise ValueError(
+                f"{label}: the readings are of the size {size:.3g}; expected {LEAST_SIZE:g} to "
+                f"{LARGEST_SIZE:g}, whose squares a computer holds; give them in another unit"
+            )
     return x, y
 
 
