@@ -462,3 +462,16 @@ def test_an_unscheduled_visit_is_begun_from_the_subject_and_numbered(
     assert (
         client.get(url(about, "DEMOG", "-", 1)).status_code == 404
     )  # only where the study file says so
+
+
+def test_the_trail_shows_dates_in_the_calendars_of_the_language(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("monitor-a")
+    found = f"/audit/?subject={about}&item=URDT"
+    assert "2026-05-04</bdi>" in client.get(found).content.decode()
+    page = client.get(found, headers={"accept-language": "fa"}).content.decode()
+    assert "۱۴ اردیبهشت ۱۴۰۵" in page
+    assert "2026-05-04" in page
+    history = client.get(f"{url(about, 'URINE')}history/URDT/", headers={"accept-language": "fa"})
+    assert "۱۴ اردیبهشت ۱۴۰۵" in history.content.decode()

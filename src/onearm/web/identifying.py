@@ -12,7 +12,7 @@ from onearm.records import CONDUCT, Records
 from onearm.web.access import person_of
 from onearm.web.accounts import record_event
 from onearm.web.place import place
-from onearm.web.words import in_language
+from onearm.web.words import day_words, in_language
 
 CONCEALED = "•••"
 
@@ -35,8 +35,19 @@ def concealed(records: Records, person: Person, key: Key) -> bool:
 
 
 def words_for(records: Records, person: Person, entry: Entry) -> str:
-    """The words of an entry, for this person."""
-    return CONCEALED if concealed(records, person, entry.key) else in_language(entry.words)
+    """The words of an entry, for this person; dates in the calendars of the language."""
+    if concealed(records, person, entry.key):
+        return CONCEALED
+    return day_words(entry.value) if _is_day(records, entry) else in_language(entry.words)
+
+
+def _is_day(records: Records, entry: Entry) -> bool:
+    key = entry.key
+    if not entry.value or key.form not in {f.id for f in records.study.forms}:
+        return False
+    return any(
+        i.id == key.item and i.type == "date" for i in records.study.form(key.form).all_items
+    )
 
 
 def enter_look(request: HttpRequest, records: Records, entries: Sequence[Entry | None]) -> None:

@@ -549,7 +549,7 @@ def _item(
         "history_url": reverse(
             "history", args=[key.kind, key.about, key.visit or "-", key.form, key.repeat, item.id]
         ),
-        "versions": [_version(v) for v in reversed(versions[-VERSIONS:])],
+        "versions": [_version(item, v) for v in reversed(versions[-VERSIONS:])],
         "queries": [_thread(q, may) for q in asked_here if q.item == item.id],
     }
 
@@ -561,11 +561,13 @@ def _choices(item: Item) -> list[tuple[str, str]]:
 
 
 def _shown(item: Item, entry: Entry | None) -> str:
-    """A recorded value for reading: a choice by its label."""
+    """A recorded value for reading: a choice by its label, a date in the calendars of the language."""
     if entry is None:
         return ""
     if entry.value is None:
         return _("redacted") if entry.redacted else str(MISSING.get(entry.missing, entry.missing))
+    if item.type == "date":
+        return day_words(entry.value)
     return dict(_choices(item)).get(entry.value, entry.value)
 
 
@@ -585,9 +587,9 @@ def _confirmed(records: Records, at: Key, saved: Entry | None) -> str:
     return f"{entry.reason} ({entry.by}, {moment_words(entry.at)})"
 
 
-def _version(entry: Entry) -> dict[str, str]:
+def _version(item: Item, entry: Entry) -> dict[str, str]:
     return {
-        "value": in_language(entry.words),
+        "value": _shown(item, entry) if item.type == "date" else in_language(entry.words),
         "by": entry.by,
         "role": role_word(entry.role),
         "at": moment_words(entry.at),
@@ -766,12 +768,12 @@ def history(
     definition, person = records.study.item(key.form, item), person_of(request)
     made = here.ledger.history(item_key(key, item))
     enter_look(request, records, made)
-    secret = concealed(records, person, item_key(key, item))
+    secret, dated = concealed(records, person, item_key(key, item)), definition.type == "date"
     signed = form_state(records, key).signatures
     versions = [
         {
             "seq": e.seq,
-            "value": CONCEALED if secret else e.value or "",
+            "value": CONCEALED if secret else day_words(e.value) if dated else e.value or "",
             "unit": e.unit,
             "missing": "" if e.value is not None else _shown(definition, e),
             "by": e.by,
