@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -690,3 +691,43 @@ def test_every_problem_is_in_the_documentation_and_no_other() -> None:
     source = problems_in_source()
     assert len(source) > 25
     assert problems_in_docs() == source
+
+
+@pytest.mark.parametrize(
+    "alike",
+    ["p01", "P۰1", "P٠1"],
+)
+def test_a_new_name_that_reads_like_another_is_refused(trial, alike: str) -> None:
+    trial.put("P01", "M-3", "URINE", UPROT24H=1.8)
+    draft = trial.draft(alike, "M-3", "URINE", "UPROT24H", 1.8)
+    (problem,) = check_drafts(trial.study, [draft], trial.snapshot, today=TODAY)
+    assert (problem.id, problem.severity) == ("about.alike", "error")
+    assert "differs from 'P01' in capitals or kind of digits only" in problem.message
+
+
+@pytest.mark.parametrize(
+    "unseen", ["P02\u200b", "P02\u200f", "P\u2060 02", "\ufeffP02", "\uff3002", "P02\u00ad"]
+)
+def test_a_new_name_with_characters_that_cannot_be_told_apart_is_refused(
+    trial, unseen: str
+) -> None:
+    draft = trial.draft(unseen, "M-3", "URINE", "UPROT24H", 1.8)
+    (problem,) = check_drafts(trial.study, [draft], trial.snapshot, today=TODAY)
+    assert problem.id == "about.alike"
+    assert "cannot be seen" in problem.message
+
+
+def test_two_new_names_of_one_file_are_compared_with_each_other(trial) -> None:
+    drafts = [trial.draft(n, "M-3", "URINE", "UPROT24H", 1.8) for n in ("P01", "P02", "p02")]
+    found = check_drafts(trial.study, drafts, trial.snapshot, today=TODAY)
+    assert [p.id for p in found] == ["about.alike"]
+    trial.put("p02", "M-3", "URINE", UPROT24H=1.8)  # what stands already is no new name
+    draft = trial.draft("p02", "M-3", "URINE", "URBC", 3)
+    assert check_drafts(trial.study, [draft], trial.snapshot, today=TODAY) == []
+
+
+def test_rows_are_numbered_one_by_one(trial) -> None:
+    drafts = [trial.draft("S1", "", "AE", "AETERM", "Rash") for _ in range(2)]
+    far = [Draft(replace(drafts[0].key, repeat=n), "Rash") for n in (9_999, 10_000)]
+    found = check_drafts(trial.study, far, trial.snapshot, today=TODAY)
+    assert [(p.id, "at most 9999" in p.message) for p in found] == [("repeat.number", True)]

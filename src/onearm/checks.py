@@ -25,6 +25,7 @@ from onearm.units import convert
 
 MISSING_REASONS = ("not done", "not applicable", "unknown", "not asked")
 FIRST_YEAR = 1900
+MOST_REPEATS = 9_999
 NATURES = ("constructed", "simulated")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -77,7 +78,51 @@ def check_drafts(
                 )
             )
         seen.setdefault(draft.key, place)
+    problems += _name_problems(drafts, snapshot, places)
     return problems + _reference_problems(study, drafts, snapshot, places)
+
+
+def _name_problems(
+    drafts: Sequence[Draft], snapshot: Snapshot, places: Sequence[str]
+) -> list[Problem]:
+    """New subjects, donors and lots whose identifier cannot be told from another by eye."""
+    found: list[Problem] = []
+    known = _names_known(snapshot)
+    alike: dict[str, dict[str, str]] = {}
+    for draft, place in zip(drafts, places, strict=True):
+        kind, about = draft.key.kind, draft.key.about
+        if about in known.get(kind, {about}):
+            continue
+        others = alike.setdefault(kind, {_read_as(name): name for name in known[kind]})
+        known[kind].add(about)
+        if unicodedata.normalize("NFKC", about) != about or _UNSEEN.search(about):
+            told = sentence(
+                "the {kind} '{about}' holds characters that look like others or cannot be seen; expected "
+                "plain letters and digits; write it anew",
+                kind=term(kind),
+                about=about,
+            )
+            found.append(Problem("about.alike", told, where=place))
+        elif other := others.get(_read_as(about)):
+            told = sentence(
+                "the {kind} '{about}' differs from '{other}' in capitals or kind of digits only; expected "
+                "another identifier, or that one; correct it",
+                kind=term(kind),
+                about=about,
+                other=other,
+            )
+            found.append(Problem("about.alike", told, where=place))
+        others.setdefault(_read_as(about), about)
+    return found
+
+
+_UNSEEN = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def _read_as(name: str) -> str:
+    """An identifier as it is read aloud: capitals and kinds of digits make no difference."""
+    digits = "".join(str(unicodedata.digit(c, c)) for c in unicodedata.normalize("NFKC", name))
+    return _UNSEEN.sub("", digits).casefold()
 
 
 def key_words(key: Key) -> str:
@@ -168,6 +213,13 @@ def _place_problems(study: Study, key: Key) -> list[Problem]:
             form=form.id,
             about=term(form.about),
             kind=term(key.kind),
+        )
+    if key.repeat > MOST_REPEATS:
+        return _error(
+            "repeat.number",
+            "repeat {repeat} is too large; expected at most {most}; number the rows one by one",
+            repeat=key.repeat,
+            most=MOST_REPEATS,
         )
     return _visit_problems(study, form, key)
 
@@ -424,11 +476,7 @@ def _reference_problems(
     study: Study, drafts: Sequence[Draft], snapshot: Snapshot, places: Sequence[str]
 ) -> list[Problem]:
     """Entries that point to a subject, donor or lot of which nothing is known."""
-    known = {
-        "subject": set(snapshot.subjects()),
-        "donor": set(snapshot.donors()),
-        "lot": set(snapshot.lots()),
-    }
+    known = _names_known(snapshot)
     for draft in drafts:
         if draft.key.kind in known:
             known[draft.key.kind].add(draft.key.about)
@@ -450,6 +498,14 @@ def _reference_problems(
                 )
             )
     return problems
+
+
+def _names_known(snapshot: Snapshot) -> dict[str, set[str]]:
+    return {
+        "subject": set(snapshot.subjects()),
+        "donor": set(snapshot.donors()),
+        "lot": set(snapshot.lots()),
+    }
 
 
 def _refers(study: Study, key: Key) -> str | None:

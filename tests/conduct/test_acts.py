@@ -36,7 +36,9 @@ from onearm.conduct import (
     draft_grant,
     draft_mark,
     draft_query,
+    form_state,
     gate,
+    item_key,
     mark_key,
     preview,
     rights_of,
@@ -47,6 +49,7 @@ from onearm.errors import ConductError, ExchangeError, LedgerError
 from onearm.exchange.entries import import_entries
 from onearm.ledger import Draft, Key, Ledger, Snapshot, StaleError
 from onearm.records import FormKey, Records, is_conduct
+from onearm.study import Study
 
 WHO = {"by": "importer", "role": "data manager", "site": "A"}
 QUERY = Key("subject", "S1", "DEMOG", "AGE@query1", "M-3")
@@ -255,12 +258,13 @@ def test_two_people_on_different_items_of_one_form_do_not_disturb_each_other(des
 
 @pytest.mark.parametrize("mark", ["locked", "struck"])
 def test_a_lock_that_came_between_look_and_save_refuses_the_save(desk: Desk, mark: str) -> None:
-    desk.put(URINE, UPROT24H=1.8)
+    desk.put(AE, AETERM="Rash")
     before = desk.records
-    desk.mark(URINE, mark, True, "as agreed")
+    desk.mark(AE, mark, True, "as agreed")
+    grade = desk.draft(AE, "AEGRADE", 1)
     refused(
         desk,
-        lambda: desk.do(COORDINATOR, "enter", one(desk, "URBC", 12), records=before),
+        lambda: desk.do(COORDINATOR, "enter", grade, records=before),
         "recorded since you began",
         StaleError,
     )
@@ -382,9 +386,9 @@ def test_the_nature_of_the_data_may_come_from_a_file(desk: Desk, tmp_path: Path)
 def test_a_file_enters_nothing_on_a_form_locked_or_struck_out(
     desk: Desk, tmp_path: Path, mark: str
 ) -> None:
-    desk.put(URINE, UPROT24H=1.8)
-    desk.mark(URINE, mark, True, "as agreed")
-    row = "subject,S1,M-3,URINE,URBC,1,12,/[HPF],,"
+    desk.put(AE, AETERM="Rash")
+    desk.mark(AE, mark, True, "as agreed")
+    row = "subject,S1,,AE,AEGRADE,1,1,,,"
     words = {"locked": "is locked", "struck": "is struck out"}[mark]
     refused(desk, lambda: bring(desk, tmp_path, row), words, ExchangeError)
 
@@ -477,3 +481,56 @@ def test_who_unlocks_and_who_locks_are_named_in_the_trail(desk: Desk) -> None:
         (ADMINISTRATOR.user, "administrator", "no"),
     ]
     assert INVESTIGATOR.user not in {e.by for e in trail}
+
+
+# -- what comes by itself, whatever the way -------------------------------------------------------
+
+
+def test_a_file_takes_a_verification_back_as_a_page_does(desk: Desk, tmp_path: Path) -> None:
+    desk.put(URINE, **FULL)
+    desk.mark(URINE, "complete")
+    desk.mark(URINE, "verified")
+    row = "subject,S1,M-3,URINE,URBC,1,77,/[HPF],,read again"
+    assert bring(desk, tmp_path, row) == 2
+    assert not form_state(desk.records, URINE).has("verified")
+    back = desk.records.snapshot.get(mark_key(URINE, "verified"))
+    assert back is not None and back.reason == "changed after it was verified: URBC"
+
+
+def test_what_a_files_answers_hide_is_recorded_as_not_applicable(
+    desk: Desk, tmp_path: Path
+) -> None:
+    demog = DEMOG
+    desk.put(demog, SEX="F", PREGTEST=True)
+    row = "subject,S1,M-3,DEMOG,SEX,1,M,,,typing error"
+    assert bring(desk, tmp_path, row) == 2
+    hidden = desk.records.snapshot.get(item_key(demog, "PREGTEST"))
+    assert hidden is not None and (hidden.value, hidden.missing) == (None, "not applicable")
+
+
+def test_a_value_of_a_file_that_another_answer_hides_is_told(desk: Desk, tmp_path: Path) -> None:
+    rows = ("subject,S1,M-3,DEMOG,SEX,1,M,,,", "subject,S1,M-3,DEMOG,PREGTEST,1,yes,,,")
+    words = "rows.csv, row 3: DEMOG.PREGTEST is hidden by another answer"
+    refused(desk, lambda: bring(desk, tmp_path, *rows), words, ExchangeError)
+
+
+def test_nothing_is_confirmed_on_a_locked_form(desk: Desk) -> None:
+    desk.put(URINE, UPROT24H=1.8)
+    desk.mark(URINE, "locked")
+    said = Draft(item_key(URINE, "UPROT24H@confirmed"), "1.8", reason="read twice")
+    refused(desk, lambda: desk.do(COORDINATOR, "enter", said), "is locked")
+
+
+def test_who_may_not_see_a_value_does_not_replace_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donor = FormKey("donor", "D1", "DONOR", "", 1)
+    desk.put(donor, DNAGE=31)
+    draft = desk.draft(donor, "DNAGE", 32, reason="typing error")
+    monkeypatch.setattr(Study, "identifies", lambda _s, _form, item: item == "DNAGE")
+    refused(
+        desk,
+        lambda: desk.do(MANUFACTURING, "change", draft, kind="donor"),
+        "holds a value that you may not see",
+    )
+    assert desk.do(COORDINATOR, "change", draft, kind="donor")

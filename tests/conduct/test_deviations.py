@@ -121,14 +121,6 @@ def test_a_reported_deviation_stands_and_one_struck_out_does_not(desk: Desk) -> 
     assert texts(desk) == []
 
 
-def test_a_visit_struck_out_is_outside_no_window(desk: Desk) -> None:
-    desk.put(INFUSION, INFDT="2018-07-01")
-    desk.put(AFTER, URDT="2018-12-01")
-    assert len(found(desk, "visit window")) == 1
-    desk.mark(AFTER, "struck", True, "another patient")
-    assert found(desk, "visit window") == []
-
-
 def test_nothing_recorded_is_no_deviation(desk: Desk) -> None:
     assert found(desk) == []
     desk.put(URINE, **FULL)

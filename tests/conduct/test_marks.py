@@ -815,3 +815,31 @@ def test_records_read_from_a_file_again_are_the_same(desk: Desk, tmp_path: Path)
     desk.sign(URINE, "author")
     with Ledger.open(tmp_path / "ledger.db") as again:
         assert form_state(Records(desk.study, again.snapshot()), URINE) == state(desk)
+
+
+def test_a_form_is_verified_only_as_it_was_seen(desk: Desk) -> None:
+    desk.put(URINE, **FULL)
+    desk.mark(URINE, "complete")
+    seen = shown_hash(desk.records, URINE)
+    desk.put(URINE, reason="read again", URBC=99)
+    with pytest.raises(ConductError, match="changed since you opened it; what is compared"):
+        draft_mark(desk.records, URINE, "verified", True, "", seen)
+    with pytest.raises(ConductError, match="changed since you opened it"):
+        draft_mark(desk.records, URINE, "verified", True, "", "")
+    assert draft_mark(desk.records, URINE, "verified", True, "", shown_hash(desk.records, URINE))
+
+
+def test_a_planned_visits_form_is_not_struck_out(desk: Desk) -> None:
+    desk.put(URINE, **FULL)
+    with pytest.raises(ConductError, match="belongs to a planned visit; only a row that repeats"):
+        draft_mark(desk.records, URINE, "struck", True, "wrong visit")
+
+
+def test_a_locked_form_is_not_signed(desk: Desk) -> None:
+    desk.put(URINE, **FULL)
+    desk.mark(URINE, "complete")
+    desk.mark(URINE, "locked")
+    with pytest.raises(ConductError, match="is locked; its other states stay as they are"):
+        draft_signature(
+            desk.records, URINE, "author", COORDINATOR, AT, shown_hash(desk.records, URINE)
+        )

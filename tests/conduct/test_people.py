@@ -43,7 +43,7 @@ MATRIX = {
     "inspector": "see, see audit, see identifying",
 }
 #: What manufacturing may do on forms about lots and donors only.
-PRODUCT_ONLY = {"enter", "change", "complete", "sign"}
+PRODUCT_ONLY = {"enter", "change", "complete", "answer", "sign"}
 
 
 def may(role: str, action: str, kind: str = "subject") -> bool:

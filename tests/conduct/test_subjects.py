@@ -25,7 +25,6 @@ from onearm.conduct import (
     closed_because,
     decision_of,
     draft_enrolment,
-    draft_exception,
     draft_mark,
     draft_missed,
     exceptions,
@@ -159,23 +158,32 @@ def test_an_exception_says_why_by_whom_and_when(desk: Desk) -> None:
 def test_an_exception_needs_a_reason(desk: Desk, reason: str) -> None:
     desk.put(ELIG, LNCLASS="II")
     with pytest.raises(ConductError, match="I1: an exception needs a reason"):
-        draft_exception(desk.records, "S1", "I1", reason, INVESTIGATOR, AT)
+        desk.exception("I1", reason)
+
+
+def test_an_exception_covers_the_evidence_that_was_looked_at(desk: Desk) -> None:
+    desk.put(ELIG, LNCLASS="II")
+    seen = assessment_hash(assess(desk.records, "S1"))
+    desk.put(ELIG, REFRACTORY=False)
+    with pytest.raises(ConductError, match="S1: the evidence changed since you opened the page"):
+        desk.exception("I1", "earlier biopsy", seen=seen)
+    assert desk.exception("I1", "earlier biopsy")
 
 
 def test_an_exception_is_for_a_criterion_of_the_study_that_is_not_met(desk: Desk) -> None:
     desk.eligible()
     with pytest.raises(ConductError, match="I1 is met"):
-        draft_exception(desk.records, "S1", "I1", "to be sure", INVESTIGATOR, AT)
+        desk.exception("I1", "to be sure")
     with pytest.raises(
         ConductError, match="'I9' is not in the study file; the criteria are I1, I2, I3"
     ):
-        draft_exception(desk.records, "S1", "I9", "to be sure", INVESTIGATOR, AT)
+        desk.exception("I9", "to be sure")
 
 
 def test_only_an_investigator_signs_an_exception_and_a_decision(desk: Desk) -> None:
     desk.eligible()
     desk.put(ELIG, LNCLASS="II", reason="read again")
-    exception = draft_exception(desk.records, "S1", "I1", "earlier biopsy", COORDINATOR, AT)
+    exception = desk.exception("I1", "earlier biopsy", COORDINATOR)
     for who in (COORDINATOR, MONITOR, DATA_MANAGER):
         with pytest.raises(ConductError, match="has no right to decide on enrolment"):
             desk.do(who, "enrol", exception)

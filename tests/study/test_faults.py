@@ -120,3 +120,24 @@ def test_a_file_cut_off_is_refused_in_words(lines):
         parse_study(cut, "small.yaml")
     assert all(message.startswith("small.yaml:") for message in caught.value.messages)
     assert any("is missing; it is required here" in message for message in caught.value.messages)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("day: 91", "day: 99999999999", "'99999999999' is too far; -36525 to 36525 days"),
+        ("window: [-14, 14]", "window: [-99999, 14]", "'-99999' is too far"),
+    ],
+)
+def test_a_day_beyond_a_hundred_years_is_refused(old: str, new: str, words: str) -> None:
+    with pytest.raises(StudyError) as told:
+        parse_study(SMALL.replace(old, new, 1), "small.yaml")
+    assert words in str(told.value)
+
+
+def test_a_half_of_a_pair_of_codes_is_no_text():
+    for old, new in (("id: S1", 'id: "S1\\ud800"'), ("visits:", '"\\ud800": 1\n  visits:')):
+        with pytest.raises(StudyError) as told:
+            parse_study(SMALL.replace(old, new, 1), "small.yaml")
+        assert "is no character" in str(told.value)
+        str(told.value).encode()  # the fault itself can be written

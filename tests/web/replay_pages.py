@@ -193,6 +193,7 @@ class Pages(RuleBasedStateMachine):
             self.set(place, mark) == on
             or (on and not begun)
             or (mark == "struck" and self.set(place, "locked"))
+            or (mark == "struck" and on and place[1] != "")  # a planned visit's form is corrected
         )
         who = "administrator" if mark == "locked" and not on else WHO[mark]
         boxes = {"mark": mark, "on": "yes" if on else "no", "reason": "as agreed"}

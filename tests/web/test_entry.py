@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -475,3 +476,91 @@ def test_the_trail_shows_dates_in_the_calendars_of_the_language(
     assert "2026-05-04" in page
     history = client.get(f"{url(about, 'URINE')}history/URDT/", headers={"accept-language": "fa"})
     assert "۱۴ اردیبهشت ۱۴۰۵" in history.content.decode()
+
+
+# -- what changed while a page was open -----------------------------------------------------------
+
+
+def in_between(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> None:
+    """Something happens after a save has read what stands, and before it is recorded."""
+    from onearm.web.pages import entry as pages
+
+    read = pages.read_page
+
+    def reading(*words: Any) -> Any:
+        monkeypatch.undo()
+        page = read(*words)
+        happens()
+        return page
+
+    monkeypatch.setattr(pages, "read_page", reading)
+
+
+def test_of_two_who_begin_the_same_number_the_second_is_told(
+    client_of: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = f"E{next(NUMBERS):03d}"
+    ours, others = client_of("coordinator-a"), client_of("coordinator-b")
+    blood = {"v-LBDT": "2026-05-04", "v-CREAT": "1.1", "do": "save"}
+    in_between(monkeypatch, lambda: others.post(url(number, "LABS"), blood))
+    urine = {"v-URDT": "2026-05-04", "v-URBC": "12", "do": "save"}
+    answer = ours.post(url(number, "URINE"), urine)
+    assert answer.status_code == 422
+    assert "was begun by somebody else meanwhile" in answer.content.decode()
+    assert entry(number, "URINE", "URBC") is None
+    assert entry(number, "LABS", "CREAT").site == "B"
+
+
+def test_a_right_that_ended_while_a_save_waited_is_gone(
+    about: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.web.conftest import browser_of, make_person
+
+    from onearm.conduct import Right, draft_end
+    from onearm.web.place import place
+
+    client = browser_of(make_person("coordinator-c", Right("coordinator", "A")))
+    here = place()
+
+    def ends() -> None:
+        draft = draft_end("coordinator-c", "coordinator", "A", "left the site")
+        who = {"by": "administrator", "role": "administrator", "site": ""}
+        here.ledger.record([draft], **who, study_hash=here.study.hash)
+
+    in_between(monkeypatch, ends)
+    boxes = {"v-URBC": "13", "seen-URBC": seen(about, "URBC"), "c-URBC": "typing error"}
+    answer = client.post(url(about, "URINE"), {**boxes, "do": "save"})
+    assert "has no right to" in answer.content.decode()
+    assert entry(about, "URINE", "URBC").value == "12"
+
+
+def test_what_is_verified_is_what_was_shown(about: str, client_of: Client) -> None:
+    coordinator, monitor = client_of("coordinator-a"), client_of("monitor-a")
+    form = url(about, "URINE")
+    coordinator.post(f"{form}mark/", {"mark": "complete", "on": "yes"})
+    page = monitor.get(form).content.decode()
+    shown = re.findall(r'name="hash" value="(\w{64})"', page)[0]
+    boxes = {"v-URBC": "99", "seen-URBC": seen(about, "URBC"), "c-URBC": "typing error"}
+    coordinator.post(form, {**boxes, "do": "save"})
+    verify = {"mark": "verified", "on": "yes", "hash": shown}
+    told = monitor.post(f"{form}mark/", verify, follow=True).content.decode()
+    assert "changed since you opened it" in told
+    assert entry(about, "URINE", "@verified") is None
+    shown = re.findall(r'name="hash" value="(\w{64})"', told)[0]
+    monitor.post(f"{form}mark/", verify | {"hash": shown})
+    assert entry(about, "URINE", "@verified").value == "yes"
+
+
+def test_an_unscheduled_visit_far_off_makes_no_row_of_those_between(
+    about: str, client_of: Client
+) -> None:
+    client = client_of("coordinator-a")
+    form = url(about, "VITALS", "-", 4000)
+    assert client.post(form, {"v-SYSBP": "120", "do": "save"}).status_code == 302
+    page = client.get(f"/subject/{about}/").content.decode()
+    assert page.count("VITALS/4000/") >= 1
+    assert "VITALS/3999/" not in page
+    assert "VITALS/4001/" in page
+    far = client.post(url(about, "VITALS", "-", 10**9), {"v-SYSBP": "120", "do": "save"})
+    assert far.status_code == 422
+    assert "at most 9999" in far.content.decode()

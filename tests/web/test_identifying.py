@@ -74,3 +74,41 @@ def test_the_form_tells_of_the_item_and_offers_no_box_for_it(
     assert "Initials" in page
     assert "you have no right to see it" in page
     assert 'name="v-INITIALS"' not in page
+
+
+def test_a_look_on_a_refused_page_is_an_entry_too(client_of: Callable[[str], Any]) -> None:
+    client = client_of("monitor-a")
+    for boxes in ({"v-AGE": "abc"}, {"study": "another"}):
+        before = len(looks("monitor-a"))
+        answer = client.post(FORM, {**boxes, "do": "save"})
+        assert answer.status_code == 422
+        assert (SECRET_WORD in answer.content.decode()) is (len(looks("monitor-a")) == before + 1)
+
+
+def test_evidence_that_identifies_is_concealed_and_each_look_is_an_entry(
+    client_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onearm.study import Study
+    from onearm.web.place import place
+
+    here = place()
+    here.ledger.record(
+        [Draft(Key("subject", "WHO-1", "ELIG", "LNCLASS", "M-3"), "III+V", reason="read again")],
+        by="coordinator-a", role="coordinator", site="A", study_hash=here.study.hash,
+    )  # fmt: skip
+    monkeypatch.setattr(Study, "identifies", lambda _s, _form, item: item == "LNCLASS")
+    page = "/subject/WHO-1/screening/"
+    assert "III+V" not in client_of("statistician-a").get(page).content.decode()
+    before = len(looks("monitor-a"))
+    assert "III+V" in client_of("monitor-a").get(page).content.decode()
+    assert len(looks("monitor-a")) == before + 1
+    assert looks("statistician-a") == []
+
+
+def test_a_trail_taken_with_identifying_values_says_so(client_of: Callable[[str], Any]) -> None:
+    from onearm.web.place import place
+
+    for user, told in (("monitor-a", ", with identifying values"), ("statistician-a", "")):
+        client_of(user).get("/audit.csv?subject=WHO-1")
+        taken = place().ledger.history(Key("study", user, form="ACCESS", item="export"))[-1]
+        assert f"audit trail as CSV{told}" in (taken.reason, taken.value)

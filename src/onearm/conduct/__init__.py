@@ -3,7 +3,14 @@
 All of it is recorded in the ledger beside the data: an entry whose item (or form) holds an ``@``.
 """
 
-from onearm.conduct.acts import act, draft_hidden, gate, locks_seen, preview
+from onearm.conduct.acts import (
+    act,
+    draft_hidden,
+    draft_unverified,
+    gate,
+    locks_seen,
+    preview,
+)
 from onearm.conduct.amendments import (
     AMENDMENT,
     TOUCHES,
@@ -93,6 +100,7 @@ __all__ = [
     "draft_query",
     "draft_reply",
     "draft_signature",
+    "draft_unverified",
     "exceptions",
     "form_state",
     "gate",

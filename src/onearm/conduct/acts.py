@@ -66,8 +66,9 @@ def act(
         raise ConductError(_no_right(person, action, site))
     drafts = [*drafts, *draft_unverified(records, drafts)]
     answers = [d for d in drafts if not is_conduct(d.key) and d.key.kind != "study"]
+    entered = [d for d in drafts if d in answers or d.key.item.endswith(f"{CONDUCT}confirmed")]
     refused = rights_lacking(records, person, site, drafts, today)
-    refused += [p.message for p in gate(records, answers)]
+    refused += [p.message for p in gate(records, entered)]
     problems = check_drafts(records.study, answers, records.snapshot, today=today)
     refused += [
         sentence("{where}: {message}", where=p.where, message=p.message)
@@ -82,7 +83,7 @@ def act(
         role=role,
         site=site,
         study_hash=records.study.hash,
-        seen={**_relied_on(records, drafts), **(seen or {}), **locks_seen(records, answers)},
+        seen={**_relied_on(records, drafts), **(seen or {}), **locks_seen(records, entered)},
     )
 
 
@@ -152,6 +153,18 @@ def rights_lacking(
             lots = person.may(need, site, today, "lot")
             about = sentence(" about a {kind}", kind=term(key.kind)) if lots else ""
             found.append(_no_right(person, need, site, about))
+        elif (
+            need == "change"
+            and records.study.identifies(key.form, key.item)
+            and not person.may("see identifying", site, today, key.kind)
+        ):
+            found.append(
+                sentence(
+                    "{key}: holds a value that you may not see, so you cannot replace it; ask somebody "
+                    "who may see it",
+                    key=key.words,
+                )
+            )
     return list(dict.fromkeys(found))
 
 

@@ -197,13 +197,27 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def draft_mark(records: Records, form: FormKey, mark: str, on: bool, reason: str = "") -> Draft:
+def draft_mark(
+    records: Records,
+    form: FormKey,
+    mark: str,
+    on: bool,
+    reason: str = "",
+    seen_hash: str | None = None,
+) -> Draft:
     """A mark to be set or unset.
+
+    Parameters
+    ----------
+    seen_hash
+        :func:`shown_hash` as the page had it: a form is verified only as it was seen. None where no
+        page was shown.
 
     Raises
     ------
     ConductError
-        The mark stands so already, was never set, cannot be set yet, or is unset without a reason.
+        The mark stands so already, was never set, cannot be set yet, or is unset without a reason; the
+        form to be verified changed since it was seen; a form of a planned visit is to be struck out.
     """
     state = form_state(records, form)
     place = sentence(
@@ -230,6 +244,18 @@ def draft_mark(records: Records, form: FormKey, mark: str, on: bool, reason: str
         )
     if on:
         _refuse_early(state, mark, place)
+    if on and mark == "verified" and seen_hash not in (None, shown_hash(records, form)):
+        raise ConductError(
+            "{place}: changed since you opened it; what is compared with the source is exactly what was "
+            "shown; look at it again",
+            place=place,
+        )
+    if on and mark == "struck" and form.visit:
+        raise ConductError(
+            "{place}: belongs to a planned visit; only a row that repeats or a form without a visit is "
+            "struck out; correct its values",
+            place=place,
+        )
     if on and mark == "struck" and not reason.strip():
         raise ConductError(
             "{place}: a row is struck out with a reason; say why in words", place=place
@@ -300,6 +326,10 @@ def draft_signature(
             "{place}: changed since you opened it; a signature covers exactly what was shown; "
             "look at it again",
             place=place,
+        )
+    if state.has("locked"):
+        raise ConductError(
+            "{place}: is locked; its other states stay as they are; unlock it first", place=place
         )
     if state.has("struck"):
         raise ConductError(

@@ -99,9 +99,8 @@ class Person:
         for right in self.rights:
             if action not in ROLE_ACTIONS[right.role] or not right.holds(site, today):
                 continue
-            if action in ("enter", "change", "complete", "sign") and kind not in ENTERS.get(
-                right.role, (kind,)
-            ):
+            own = action in ("enter", "change", "complete", "answer", "sign")
+            if own and kind not in ENTERS.get(right.role, (kind,)):
                 continue
             return right.role
         return None

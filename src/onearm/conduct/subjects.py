@@ -139,16 +139,23 @@ def assessment_hash(assessment: Assessment) -> str:
 
 
 def draft_exception(
-    records: Records, subject: str, criterion: str, reason: str, person: Person, at: str
+    records: Records,
+    subject: str,
+    criterion: str,
+    reason: str,
+    person: Person,
+    at: str,
+    seen_hash: str,
 ) -> Draft:
     """A signed exception to one criterion.
 
     Raises
     ------
     ConductError
-        The criterion is unknown or met, or no reason is given.
+        The criterion is unknown or met, the evidence changed since it was looked at, or no reason is given.
     """
-    results = {r.criterion.id: r for r in assess(records, subject).results}
+    assessment = assess(records, subject)
+    results = {r.criterion.id: r for r in assessment.results}
     if criterion not in results:
         raise ConductError(
             "criterion '{criterion}' is not in the study file; the criteria are {criteria}; "
@@ -165,6 +172,12 @@ def draft_exception(
         raise ConductError(
             "{criterion}: an exception needs a reason; say in words why it is justified",
             criterion=criterion,
+        )
+    if seen_hash != assessment_hash(assessment):
+        raise ConductError(
+            "subject {subject}: the evidence changed since you opened the page; a decision rests "
+            "on what was shown; look at it again",
+            subject=subject,
         )
     value = json.dumps(
         {"name": person.name, "at": at, "stood": results[criterion].words}, ensure_ascii=False
@@ -223,10 +236,10 @@ def draft_missed(records: Records, subject: str, visit: str, code: str, words: s
         raise ConductError(
             "visit '{visit}' is not in the study file; choose one that is", visit=visit
         )
-    if records.of_visit(subject, visit):
+    if any(d.entry.value is not None for d in records.of_visit(subject, visit)):
         raise ConductError(
             "subject {subject}, visit {visit}: values are recorded at it, so it took place; "
-            "strike them out first",
+            "correct them to 'not done' first",
             subject=subject,
             visit=visit,
         )

@@ -5,18 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import get_args
 
 from onearm.checks import check_drafts
-from onearm.conduct import gate, locks_seen, site_of
+from onearm.conduct import (
+    draft_hidden,
+    draft_unverified,
+    gate,
+    locks_seen,
+    preview,
+    site_of,
+)
 from onearm.errors import ExchangeError, LedgerError, Problem
 from onearm.exchange.text import read_text
 from onearm.ledger import Draft, Entry, Key, Ledger
-from onearm.ledger.entries import Kind
-from onearm.records import Records
+from onearm.ledger.entries import Kind, number_seen
+from onearm.records import Records, form_key, is_conduct
 from onearm.study import Study
 
 COLUMNS = ("kind", "about", "visit", "form", "item", "repeat", "value", "unit", "missing", "reason")
@@ -54,17 +62,44 @@ def import_entries(
     records = Records(study, snapshot)
     found += [p for p in gate(records, drafts) if p.id != "form.closed"]
     found += _foreign(records, drafts, places, site)
+    if not any(p.severity == "error" for p in found):
+        hidden = _hidden(records, drafts)
+        found += _given_though_hidden(drafts, places, hidden)
+        drafts = [*drafts, *(d for d in hidden.values() if d.key not in {d.key for d in drafts})]
+        drafts += draft_unverified(records, drafts)
     refused = [p for p in found if p.severity == "error"]
     if refused:
         raise ExchangeError([f"{p.where}: {p.message} [{p.id}]" for p in in_file_order(refused)])
     try:
         seen = locks_seen(records, [d for d in drafts if d.key.kind != "study"])
+        seen |= {d.key: number_seen(snapshot.get(d.key)) for d in drafts if is_conduct(d.key)}
         entries = ledger.record(
             drafts, by=by, role=role, site=site, study_hash=study.hash, seen=seen
         )
     except LedgerError as error:
         raise ExchangeError(f"{path.name}: {error}") from None
     return Import(tuple(entries), len(drafts) - len(entries), tuple(found))
+
+
+def _hidden(records: Records, drafts: list[Draft]) -> dict[Key, Draft]:
+    """What the rows hide by their answers: not applicable, by an entry of its own, as on the pages."""
+    after = preview(records, drafts)
+    forms = dict.fromkeys(form_key(d.key) for d in drafts if d.key.kind != "study")
+    return {d.key: d for form in forms for d in draft_hidden(after, form)}
+
+
+def _given_though_hidden(
+    drafts: list[Draft], places: list[str], hidden: Mapping[Key, Draft]
+) -> list[Problem]:
+    """Rows with a value that another answer hides: it would be lost."""
+    told = (
+        "is hidden by another answer of its form, so nothing is recorded there; leave the row out"
+    )
+    return [
+        Problem("row.hidden", f"{d.key.form}.{d.key.item} {told}", where=place)
+        for d, place in zip(drafts, places, strict=True)
+        if d.key in hidden and d.value is not None
+    ]
 
 
 def _foreign(records: Records, drafts: list[Draft], places: list[str], site: str) -> list[Problem]:

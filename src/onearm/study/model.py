@@ -25,6 +25,7 @@ from onearm.study.values import (
     Choices,
     Covariance,
     DateText,
+    Day,
     Days,
     Decimals,
     DegreesOfFreedom,
@@ -237,7 +238,7 @@ class Visit(Part):
 
     id: Id
     label: Text
-    day: WholeNumber
+    day: Day
     window: Days = (0, 0)
     forms: tuple[Name, ...]
 
@@ -705,6 +706,11 @@ class Study(Part):
         """Find an item of a form, questions of its instrument included; or raise StudyError."""
         items = {item.id: item for item in self.form(form_id).all_items}
         return _pick(self.name, f"item of form {form_id}", item_id, items)
+
+    def identifies(self, form_id: str, item_id: str) -> bool:
+        """Whether an item tells who somebody is; False for what is no item of this study."""
+        forms = (f for f in self.forms if f.id == form_id)
+        return any(i.id == item_id and i.identifying for f in forms for i in f.all_items)
 
     def find_item(self, name: str) -> tuple[Form, Item]:
         """Find an item and its form; of an instrument used twice, the first form that has it."""

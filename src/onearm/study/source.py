@@ -247,8 +247,8 @@ class _Builder:
             )
 
     def scalar(self, event: Any, node: Node, path: Path) -> None:
-        quoted = event.style is not None
-        node.value = str(event.value) if quoted else _resolve(event.value)
+        text, quoted = self.text(event, path), event.style is not None
+        node.value = text if quoted else _resolve(text)
         node.lead = 1 if event.style in ("'", '"') else 0
         single = event.start_mark.line == event.end_mark.line
         length = event.end_mark.column - event.start_mark.column
@@ -282,12 +282,24 @@ class _Builder:
                 self.node(event, path)
                 self.node(next(self.events), path)
                 continue
-            key = str(event.value)
+            key = self.text(event, path)
             self.key(event, node, key, path)
             value = self.node(next(self.events), (*path, key))
             if key not in node.keys and key != "<<":
                 node.keys[key] = value
                 node.places[key] = (event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def text(self, event: Any, path: Path) -> str:
+        """What stands there, with a sign in place of codes that are no character and cannot be written."""
+        plain = _HALF.sub("\ufffd", event.value)
+        if plain != event.value:
+            self.flaw(
+                event,
+                path,
+                "a half of a pair of codes (\\ud800 to \\udfff) is no character; text is expected; "
+                "write the character itself",
+            )
+        return plain
 
     def key(self, event: Any, node: Node, key: str, path: Path) -> None:
         if event.anchor is not None:
@@ -310,6 +322,9 @@ class _Builder:
                 path,
                 "'<<' merges another block; a value is written where it stands; write the keys out",
             )
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _resolve(text: str) -> bool | int | float | str | None:

@@ -53,6 +53,9 @@ class Words(Mapping[str, str]):
         return f"Words({self._items!r})"
 
 
+LONGEST = 36_525  # days: a hundred years; beyond it a date is no date any more
+
+
 def refuse(found: str, expected: str, todo: str) -> PydanticCustomError:
     """Build a fault of one value in words; braces are doubled because pydantic fills templates."""
     words = f"{found}; {expected}; {todo}"
@@ -271,6 +274,14 @@ def at_least(limit: int) -> Any:
     return AfterValidator(check)
 
 
+def _in_a_life(value: int) -> int:
+    if abs(value) > LONGEST:
+        raise refuse(
+            f"'{value}' is too far", f"-{LONGEST} to {LONGEST} days are expected", "correct it"
+        )
+    return value
+
+
 def _decimals(value: int) -> int:
     if not 0 <= value <= 10:
         raise refuse(f"'{value}' is not a number of decimals", "0 to 10", "correct it")
@@ -283,6 +294,7 @@ Number = Annotated[float, BeforeValidator(_read_number)]
 Positive = Annotated[float, BeforeValidator(_read_positive)]
 Share = Annotated[float, BeforeValidator(_read_share)]
 PValue = Annotated[float, BeforeValidator(_read_p_value)]
+Day = Annotated[int, AfterValidator(_in_a_life), BeforeValidator(_read_whole)]
 Decimals = Annotated[int, AfterValidator(_decimals), BeforeValidator(_read_whole)]
 YesNo = Annotated[bool, BeforeValidator(_read_yesno)]
 Percent = Annotated[float, BeforeValidator(_read_percent)]
@@ -299,7 +311,7 @@ Bounds = Annotated[
 ShareBounds = Annotated[
     tuple[Share, Share], AfterValidator(_known_numbers), BeforeValidator(_read_pair)
 ]
-Days = Annotated[tuple[WholeNumber, WholeNumber], BeforeValidator(_read_pair)]
+Days = Annotated[tuple[Day, Day], BeforeValidator(_read_pair)]
 Prior = Annotated[tuple[Positive, Positive], BeforeValidator(_read_pair)]
 TextMap = Annotated[Mapping[Text, Text], AfterValidator(Words), PlainSerializer(dict)]
 Choices = Annotated[

@@ -27,6 +27,12 @@ def person_of(request: HttpRequest) -> Person:
     return known
 
 
+def person_now(request: HttpRequest) -> Person:
+    """The same, read anew: a right that ended while a save waited for its turn is gone."""
+    request.onearm_person = None  # type: ignore[attr-defined]
+    return person_of(request)
+
+
 def needs(action: str) -> Callable[[View], View]:
     """A view for those who hold this right at some site; the view and the gate look at the site itself."""
 

@@ -62,7 +62,9 @@ def read_page(records: Records, form: FormKey, posted: Mapping[str, str], today:
         faults.setdefault(problem.where, []).append(problem)
     confirmations = _confirmed(form, drafts, records, posted)
     problems = {item: tuple(found) for item, found in faults.items()}
+    # what follows by itself rests on what was shown of it, where the page showed it
     kept = {k: n for k, n in seen.items() if k not in followed}
+    kept |= {k: _whole(posted[f"seen-{k.item}"]) for k in followed if f"seen-{k.item}" in posted}
     return Page(tuple(drafts), kept, problems, confirmations)
 
 

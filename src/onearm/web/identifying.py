@@ -19,11 +19,9 @@ CONCEALED = "•••"
 
 def tells_who(records: Records, key: Key) -> bool:
     """Whether what an entry holds identifies a person, by the study file; a confirmed value too."""
-    if key.kind == "study" or key.form not in {f.id for f in records.study.forms}:
-        return False
     item, _mark, what = key.item.partition(CONDUCT)
-    found = (i for i in records.study.form(key.form).all_items if i.id == item)
-    return what in ("", "confirmed") and any(i.identifying for i in found)
+    known = key.kind != "study" and what in ("", "confirmed")
+    return known and records.study.identifies(key.form, item)
 
 
 def concealed(records: Records, person: Person, key: Key) -> bool:

@@ -156,6 +156,7 @@ def serve(
         "clear_untrusted_proxy_headers": True,
     }
     # told to end by the system, it ends as by Ctrl-C: what is being saved is saved
+    place()  # before the first requests, so that all of them share one
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(

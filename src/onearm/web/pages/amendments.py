@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from onearm.conduct import (
     approval_hash,
     draft_amendment,
     refusals,
+    site_of,
 )
 from onearm.errors import OnearmError, StudyError
 from onearm.records import FormKey, Records
@@ -138,6 +140,10 @@ def amendment(request: HttpRequest, hash: str) -> HttpResponse:
     records, day, person = here.records(), here.today(), person_of(request)
     touched = affected(records, Records(study, records.snapshot), day)
     refused = [in_language(r) for r in refusals(records, study)]
+
+    def shown(key: FormKey) -> bool:
+        return person.sees(site_of(records, key.kind, key.about), day)
+
     site = next((r.site for r in person.rights if person.may("amend", r.site, day)), "")
     sign = signing(
         request, person, site, "study", approval_hash(records.study, study, touched), ("approval",)
@@ -146,7 +152,7 @@ def amendment(request: HttpRequest, hash: str) -> HttpResponse:
     context = {
         "amendment": {"old": here.study.hash, "new": study.hash, "name": study.id},
         "changes": [_change(d) for d in diff(here.study, study)],
-        "affected": [_touch(a) for a in touched if a.what != "signature void"],
+        "affected": [_touch(a, shown) for a in touched if a.what != "signature void"],
         "voided": sum(len(a.keys) for a in touched if a.what == "signature void"),
         "refused": refused,
         "approve": None
@@ -175,13 +181,14 @@ def _change(difference: Difference) -> dict[str, str]:
     }
 
 
-def _touch(found: Affected) -> dict[str, Any]:
+def _touch(found: Affected, shown: Callable[[FormKey], bool]) -> dict[str, Any]:
+    """What is touched: all of it counted, what lies at the person's sites named."""
     where = " · ".join(found.where)
     told = str(TOUCHED[found.what])
     return {
         "words": f"{told}: {where}" if where else told,
         "count": len(found.keys),
-        "entries": [(_label(k), _address(k)) for k in found.keys[:SHOWN]],
+        "entries": [(_label(k), _address(k)) for k in filter(shown, found.keys)][:SHOWN],
     }
 
 

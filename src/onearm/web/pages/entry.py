@@ -38,8 +38,9 @@ from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Entry, Key, StaleError
 from onearm.ledger.entries import number_seen
 from onearm.records import CONDUCT, FormKey, Records
+from onearm.sentences import term
 from onearm.study import Form, Item
-from onearm.web.access import needs, person_of, site_shown
+from onearm.web.access import needs, person_now, person_of, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor
 from onearm.web.forms import Page, read_page
 from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
@@ -101,7 +102,6 @@ def form(
     if request.method != "POST":
         kept = PageDraft.of(request.user, key)
         boxes = json.loads(kept.boxes) if kept else None
-        enter_look(request, records, list(records.answers(key).values()))
         return _page(request, records, key, site, boxes=boxes, kept=kept)
     return _save(request, records, key, site, complete=request.POST.get("do") == "complete")
 
@@ -109,7 +109,7 @@ def form(
 def _save(
     request: HttpRequest, records: Records, key: FormKey, site: str, *, complete: bool
 ) -> HttpResponse:
-    here, person, boxes = place(), person_of(request), request.POST.dict()
+    here, boxes = place(), request.POST.dict()
     if boxes.get("study", here.study.hash) != here.study.hash:
         return _page(request, records, key, site, boxes=boxes, status=422, refused=[_amended()])
     page = read_page(records, key, boxes, here.today())
@@ -120,8 +120,15 @@ def _save(
         with here.write_lock:
             if records.study is not here.study:
                 raise ConductError(_amended())
+            if _begun_meanwhile(records, here.records(), key):
+                raise ConductError(
+                    "{kind} {about}: was begun by somebody else meanwhile; nothing was recorded; look "
+                    "at it, and save again",
+                    kind=term(key.kind),
+                    about=key.about,
+                )
             made = act(
-                records, here.ledger, person, site, [*page.drafts, *page.confirmations],
+                records, here.ledger, person_now(request), site, [*page.drafts, *page.confirmations],
                 action="change" if changes else "enter", today=here.today(), kind=key.kind,
                 seen=page.seen,
             )  # fmt: skip
@@ -148,6 +155,12 @@ def _save(
     return HttpResponseRedirect(form_url(key))
 
 
+def _begun_meanwhile(seen: Records, now: Records, key: FormKey) -> bool:
+    """Whether something that was new when its page was read is there by now, perhaps at another site."""
+    pair = (key.kind, key.about)
+    return not seen.snapshot.about(*pair) and bool(now.snapshot.about(*pair))
+
+
 def _amended() -> str:
     return _(
         "The study file was amended since this page was opened; look at the form as it is now, and save again."
@@ -168,7 +181,7 @@ def _done(
         records = here.records_about(key.about)
         try:
             act(
-                records, here.ledger, person_of(request), site, [make(records)], action=action,
+                records, here.ledger, person_now(request), site, [make(records)], action=action,
                 today=here.today(), kind=key.kind,
             )  # fmt: skip
         except OnearmError as error:
@@ -188,6 +201,7 @@ def _merge(
     """What stood, what stands now and what was typed, side by side; nothing was recorded."""
     items: list[dict[str, Any]] = []
     stale: set[str] = set()
+    enter_look(request, records, [records.snapshot.get(d.key) for d in page.drafts])
     for draft in page.drafts:
         now, seen = records.snapshot.get(draft.key), page.seen.get(draft.key, 0)
         if number_seen(now) == seen or now is None:
@@ -266,6 +280,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     here, person = place(), person_of(request)
+    enter_look(request, records, list(records.answers(key).values()))
     definition, state, day = records.study.form(key.form), form_state(records, key), here.today()
     closed = in_language(closed_because(records, key))
 
@@ -293,6 +308,7 @@ def _page(
         "struck": _struck(state),
         "closed": closed,
         "actions": _actions(state, may) if state.entered else [],
+        "hash": shown_hash(records, key),
         "reasons": list(CHANGE_REASONS.items()),
         "missing_reasons": list(MISSING.items()),
         "signatures": [
@@ -681,9 +697,14 @@ def mark(
     if name not in actions:
         raise Http404
     action = "unlock" if name == "locked" and not on else actions[name]
-    reason = request.POST.get("reason", "")
+    reason, seen = request.POST.get("reason", ""), request.POST.get("hash", "")
     return _done(
-        request, key, site, action, lambda r: draft_mark(r, key, name, on, reason), _("Recorded.")
+        request,
+        key,
+        site,
+        action,
+        lambda r: draft_mark(r, key, name, on, reason, seen),
+        _("Recorded."),
     )
 
 

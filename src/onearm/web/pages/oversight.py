@@ -40,10 +40,10 @@ from onearm.ledger import Draft, Entry, Key
 from onearm.product import exposures
 from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
 from onearm.safety import adverse_events, event_form, stopping_states
-from onearm.web.access import needs, person_of, site_shown
+from onearm.web.access import needs, person_now, person_of, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor, record_event
 from onearm.web.calendars import read_date
-from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
+from onearm.web.identifying import CONCEALED, concealed, enter_look, tells_who, words_for
 from onearm.web.pages.amendments import versions
 from onearm.web.pages.overview import form_url, rule_line, seen_subjects
 from onearm.web.place import place
@@ -99,7 +99,8 @@ def screening(request: HttpRequest, about: str) -> HttpResponse:
         "error": "",
     }
     results = assessment.results
-    told = [(r, _criterion(records, about, r, excepted)) for r in results]
+    told = [(r, _criterion(records, person, about, r, excepted)) for r in results]
+    enter_look(request, records, [e for r in results for e in _behind(records, about, r.evidence)])
     counts = [
         f"{n} {word(w)}"
         for w in ("met", "not met", "unknown")
@@ -149,7 +150,11 @@ def _enrol_note(open_: Sequence[str], enrols: bool, in_screening: bool) -> str:
 
 
 def _criterion(
-    records: Records, about: str, result: CriterionResult, excepted: Mapping[str, Entry]
+    records: Records,
+    person: Person,
+    about: str,
+    result: CriterionResult,
+    excepted: Mapping[str, Entry],
 ) -> dict[str, Any]:
     exception = excepted.get(result.criterion.id)
     told = json.loads(exception.value or "{}") if exception else {}
@@ -158,7 +163,7 @@ def _criterion(
         "text": result.criterion.text,
         "state": result.words,
         "word": word(result.words),
-        "evidence": [_evidence(records, about, e) for e in result.evidence],
+        "evidence": [_evidence(records, person, about, e) for e in result.evidence],
         "exception": {
             "reason": exception.reason,
             "name": told.get("name", exception.by),
@@ -170,19 +175,25 @@ def _criterion(
     }
 
 
-def _evidence(records: Records, about: str, evidence: Evidence) -> dict[str, Any]:
+def _behind(records: Records, about: str, evidence: Sequence[Evidence]) -> list[Entry]:
+    """The entries that evidence rests on."""
+    seqs = {seq for e in evidence for seq in e.seqs}
+    return [e for e in records.snapshot.about("subject", about) if e.seq in seqs]
+
+
+def _evidence(records: Records, person: Person, about: str, evidence: Evidence) -> dict[str, Any]:
     label, url = evidence.name, ""
     if "." not in evidence.name:
         known = {i.id: i.label for f in records.study.forms for i in f.all_items}
         label = known.get(evidence.name, evidence.name)
+    entries = _behind(records, about, [evidence])
     if evidence.seqs:
-        entry = next(
-            (e for e in records.snapshot.about("subject", about) if e.seq == evidence.seqs[0]), None
-        )
+        entry = next((e for e in entries if e.seq == evidence.seqs[0]), None)
         url = form_url(form_key(entry.key)) if entry else ""
+    secret = any(concealed(records, person, e.key) for e in entries)
     return {
         "label": label,
-        "value": _evidence_words(evidence),
+        "value": CONCEALED if secret else _evidence_words(evidence),
         "date": day_words(evidence.date),
         "url": url,
         "seq": evidence.seqs[0] if evidence.seqs else 0,
@@ -231,11 +242,20 @@ def enrol(request: HttpRequest, about: str) -> HttpResponse:
         try:
             if criterion := post.get("criterion", ""):
                 draft = draft_exception(
-                    records, about, criterion, post.get("reason", ""), person, at
+                    records,
+                    about,
+                    criterion,
+                    post.get("reason", ""),
+                    person,
+                    at,
+                    post.get("hash", ""),
                 )
             else:
                 draft = draft_enrolment(records, about, person, at, post.get("hash", ""))
-            act(records, here.ledger, person, site, [draft], action="enrol", today=here.today())
+            act(
+                records, here.ledger, person_now(request), site, [draft], action="enrol",
+                today=here.today(),
+            )  # fmt: skip
         except OnearmError as error:
             _tell(request, error)
         else:
@@ -260,7 +280,7 @@ def missed(request: HttpRequest, about: str, visit: str) -> HttpResponse:
             act(
                 records,
                 here.ledger,
-                person_of(request),
+                person_now(request),
                 site,
                 [draft],
                 action="enter",
@@ -394,7 +414,9 @@ def audit(request: HttpRequest) -> HttpResponse:
 
     enter_look(request, records, rows)
     head = here.ledger.head()
-    people = sorted({e.by for e in records.snapshot.entries})
+    everyone = {(e.by, e.site) for e in records.snapshot.entries}
+    may = person_of(request).may
+    people = sorted({by for by, site in everyone if may("see audit", site, here.today())})
     return render(
         request,
         "onearm/audit.html",
@@ -550,14 +572,17 @@ def audit_csv(request: HttpRequest) -> HttpResponse:
              "missing", "reason", "study", "software", "hash")  # fmt: skip
     writer.writerow(names)
     person, records = person_of(request), place().records()
-    for e in _filtered(request, chosen):
+    found = _filtered(request, chosen)
+    for e in found:
         k = e.key
         value = CONCEALED if concealed(records, person, k) else e.value or ""
         writer.writerow(
             _safe(c) for c in (e.seq, e.at, e.by, e.role, e.site, k.kind, k.about, k.visit, k.form, k.item, k.repeat,
                                value, e.unit, e.missing, e.reason, e.study_hash, e.software, e.hash)
         )  # fmt: skip
-    record_event("export", person.user, request, "audit trail as CSV")
+    told = any(tells_who(records, e.key) and not concealed(records, person, e.key) for e in found)
+    with_names = ", with identifying values" if told else ""
+    record_event("export", person.user, request, f"audit trail as CSV{with_names}")
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
     return response

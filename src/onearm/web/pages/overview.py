@@ -33,6 +33,7 @@ from onearm.safety import StoppingState, adverse_events, event_form, stopping_st
 from onearm.stats.bayes import beta_binomial
 from onearm.web.access import needs, person_of, site_shown
 from onearm.web.place import place
+from onearm.web.reading import latin_digits
 from onearm.web.words import MISSED, day_words, in_language, moment_words, role_word, word
 
 WAITING = ("overdue", "due", "partial")
@@ -214,7 +215,7 @@ def subjects(request: HttpRequest) -> HttpResponse:
     records, day, person = here.records(), here.today(), person_of(request)
     error, value = "", ""
     if request.method == "POST":
-        value = request.POST.get("about", "").strip()
+        value = latin_digits(request.POST.get("about", "")).strip()
         error = _new_fault(records, person, value, request.POST.get("site", ""), day)
         if not error:
             request.session["new_site"] = request.POST.get("site", "")
@@ -467,9 +468,12 @@ def _unplanned_visits(
     forms = [f.id for f in records.study.forms if f.about == "subject" and unplanned(records, f.id)]
     begun = [k for f in forms for k in records.instances(f, about=about) if not k.visit]
     begun += [k for k in records.struck if k.about == about and k.form in forms and not k.visit]
-    last = max((k.repeat for k in begun), default=0)
+    numbers = sorted({k.repeat for k in begun})
+    last = numbers[-1] if numbers else 0
+    if enters and forms:
+        numbers.append(last + 1)
     found = []
-    for number in range(1, last + 1 + (enters and bool(forms))):
+    for number in numbers:
         keys = [FormKey("subject", about, f, "", number) for f in forms]
         dates = [d.date for k in keys for d in records.filled(k).values() if d.date]
         lines = [form_line(records, k, asked) for k in keys]
