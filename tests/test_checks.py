@@ -18,7 +18,6 @@ from onearm.checks import (
     check_drafts,
     check_records,
     disposition,
-    enrolled,
     target_date,
     visit_states,
 )
@@ -563,24 +562,6 @@ def test_a_screen_failure_has_no_visits_but_stays_a_subject(trial) -> None:
     assert states(trial, TODAY) == {}
     assert trial.records.subjects == ("S1",)
     assert disposition(trial.records, "S1") == "screen failure"
-
-
-@pytest.mark.parametrize(
-    ("enrolment", "infused", "status", "expected"),
-    [
-        ("2016-12-01", None, None, True),
-        (None, None, None, False),
-        (None, "2017-01-09", None, True),
-        ("2016-12-01", None, "screen failure", False),
-    ],
-)
-def test_enrolled_is_who_has_a_decision_or_an_infusion_and_did_not_fail_screening(
-    trial, enrolment, infused, status, expected: bool
-) -> None:
-    trial.put("S1", "M-3", "ELIG", ENROLDT=enrolment)
-    trial.put("S1", "D0", "INFUSION", INFDT=infused)
-    trial.put("S1", "", "DISPOSITION", DSDECOD=status)
-    assert enrolled(trial.records, "S1") is expected
 
 
 # -- records --------------------------------------------------------------------------------------

@@ -604,20 +604,6 @@ def disposition(records: Records, subject: str) -> str | None:
     return None
 
 
-def enrolled(records: Records, subject: str) -> bool:
-    """Whether a subject passed screening: infused, or with a date of enrolment and no screen failure.
-
-    The date is the study file's ``population.reference``; a study without one enrols whoever is recorded.
-    """
-    if disposition(records, subject) == "screen failure":
-        return False
-    reference = records.study.population.reference
-    dated = reference is None or any(
-        d.value is not None for d in records.of_item(subject, reference)
-    )
-    return dated or records.anchor(subject) is not None
-
-
 def _ended(records: Records, subject: str, opens: date | None) -> bool:
     """Left the study before the visit's window opened, or before there was an infusion at all."""
     if disposition(records, subject) in (None, "completed"):

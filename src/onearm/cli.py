@@ -530,8 +530,8 @@ def _page_style() -> str:
 @guarded
 def status(study: Path, day: str | None, database: str | None, json_: bool) -> None:
     """Who is enrolled, which visits are due or overdue, what is open."""
-    from onearm.checks import check_records, disposition, enrolled, visit_states
-    from onearm.conduct import deviations
+    from onearm.checks import check_records, disposition, visit_states
+    from onearm.conduct import deviations, enrolled
     from onearm.product import exposures
     from onearm.records import Records
 

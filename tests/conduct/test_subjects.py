@@ -16,17 +16,20 @@ from tests.conduct.conftest import (
     URINE,
     Desk,
 )
-from tests.conftest import Answer
+from tests.conftest import Answer, Trial
 
 from onearm.conduct import (
     MISSED_REASONS,
+    Right,
     VisitRow,
     assessment_hash,
     closed_because,
     decision_of,
     draft_enrolment,
+    draft_grant,
     draft_mark,
     draft_missed,
+    enrolled,
     exceptions,
     open_criteria,
     released_lots,
@@ -34,10 +37,11 @@ from onearm.conduct import (
     subject_state,
     visit_rows,
 )
+from onearm.conduct.people import right_key
 from onearm.eligibility import assess
 from onearm.errors import ConductError
-from onearm.ledger import Draft, Key
-from onearm.records import FormKey
+from onearm.ledger import Draft, Entry, Key
+from onearm.records import FormKey, Records
 
 ELIG = FormKey("subject", "S1", "ELIG", "M-3", 1)
 INFUSION = FormKey("subject", "S1", "INFUSION", "D0", 1)
@@ -45,6 +49,13 @@ WEIGHT = FormKey("subject", "S1", "WEIGHT", "D0", 1)
 AFTER = FormKey("subject", "S1", "URINE", "M3", 1)
 END = FormKey("subject", "S1", "DISPOSITION", "", 1)
 DECISION = Key("subject", "S1", "@enrolment", "@decision")
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """The trial in which somebody has a right already, as in every one that runs in the browser."""
+    desk.enter(draft_grant("administrator", Right("administrator", "")))
+    return desk
 
 
 def word(desk: Desk, subject: str = "S1") -> str:
@@ -497,3 +508,55 @@ def test_a_visit_that_the_study_does_not_have_is_not_missed(desk: Desk) -> None:
     desk.put(INFUSION, INFDT="2018-07-01")
     with pytest.raises(ConductError, match="M9"):
         draft_missed(desk.records, "S1", "M9", "patient was ill", "")
+
+
+# -- who is enrolled ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("enrolment", "infused", "status", "expected"),
+    [
+        ("2016-12-01", None, None, True),
+        (None, None, None, False),
+        (None, "2017-01-09", None, True),
+        ("2016-12-01", None, "screen failure", False),
+    ],
+)
+def test_where_nobody_has_a_right_the_date_of_enrolment_or_the_infusion_enrols(
+    trial: Trial, enrolment: str | None, infused: str | None, status: str | None, expected: bool
+) -> None:
+    trial.put("S1", "M-3", "ELIG", ENROLDT=enrolment)
+    trial.put("S1", "D0", "INFUSION", INFDT=infused)
+    trial.put("S1", "", "DISPOSITION", DSDECOD=status)
+    assert enrolled(trial.records, "S1") is expected
+
+
+def test_a_typed_date_enrols_nobody_where_the_decision_can_be_signed(desk: Desk) -> None:
+    desk.eligible()
+    assert desk.records.of_item("S1", "ENROLDT")[0].value == date(2018, 6, 5)
+    assert not enrolled(desk.records, "S1")
+    desk.enrol()
+    assert enrolled(desk.records, "S1")
+    desk.enter(Draft(DECISION, "no", reason="consent withdrawn"))
+    assert not enrolled(desk.records, "S1")
+
+
+def test_who_was_enrolled_on_paper_before_the_first_account_stays_so_and_can_be_signed_for(
+    trial: Trial,
+) -> None:
+    trial.put("S1", "M-3", "ELIG", LNCLASS="IV", REFRACTORY=True, ENROLDT="2018-06-05")
+    trial.put("S1", "M-3", "URINE", **FULL)
+    before = trial.records
+    granted = Entry(
+        before.snapshot.head.seq + 1, right_key("investigator", "investigator", ""), "granted", None, None,
+        "onearm", "program", "", "", "right granted", before.study.hash, "", None, "", "", "",
+    )  # fmt: skip
+    after = Records(
+        before.study,
+        before.snapshot.advanced([granted], before.snapshot.head, before.snapshot.as_of),
+    )
+    state = subject_state(after, "S1")
+    assert (state.word, state.awaits_decision) == ("enrolled", True)
+    assert closed_because(after, WEIGHT) != ""
+    seen = assessment_hash(state.assessment)
+    assert draft_enrolment(after, "S1", INVESTIGATOR, AT, seen).key == DECISION

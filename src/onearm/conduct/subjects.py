@@ -22,6 +22,8 @@ from onearm.records import CONDUCT, FormKey, Records
 from onearm.sentences import sentence, term
 
 ENROLMENT, VISIT = f"{CONDUCT}enrolment", f"{CONDUCT}visit"
+NOT_PEOPLE = ("", "CLOCK")
+"""What entries about the study are about, where they are about nobody's account."""
 MISSED_REASONS = (
     "patient did not come",
     "patient was ill",
@@ -43,6 +45,11 @@ class SubjectState:
     word: str
     assessment: Assessment
     decision: Entry | None
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Whether the decision to enrol can still be signed."""
+        return self.decision is None and self.word in ("screening", "eligible", "enrolled")
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,36 @@ def exceptions(records: Records, subject: str) -> dict[str, Entry]:
     return {i: e for i, e in found.items() if e is not None and e.value is not None}
 
 
+def enrolled(records: Records, subject: str) -> bool:
+    """Whether a subject passed screening: infused, or enrolled by decision, and no screen failure.
+
+    The decision is the signed one. Of a subject recorded before anybody held a right (a trial that is only
+    brought in from files, where nobody signs), the date of enrolment stands for it: the study file's
+    ``population.reference``; a study without one enrols whoever is recorded.
+    """
+    if disposition(records, subject) == "screen failure":
+        return False
+    if decision_of(records, subject) is not None or records.anchor(subject) is not None:
+        return True
+    if records.snapshot.get(_decision_key(subject)) is not None:
+        return False  # taken back
+    reference = records.study.population.reference
+    dated = reference is None or any(
+        d.value is not None for d in records.of_item(subject, reference)
+    )
+    return dated and _before_people(records, subject)
+
+
+def _before_people(records: Records, subject: str) -> bool:
+    """Whether a subject was recorded before the first account's first entry."""
+    for kind, about in records.snapshot.order:
+        if (kind, about) == ("subject", subject):
+            return True
+        if kind == "study" and about not in NOT_PEOPLE:
+            return False
+    return False
+
+
 def subject_state(records: Records, subject: str) -> SubjectState:
     """Where a subject stands now."""
     assessment, decision = assess(records, subject), decision_of(records, subject)
@@ -98,7 +135,7 @@ def subject_state(records: Records, subject: str) -> SubjectState:
         word = ended
     elif records.anchor(subject) is not None:
         word = "treated"
-    elif decision is not None:
+    elif enrolled(records, subject):
         word = "enrolled"
     else:
         word = "eligible" if not open_criteria(records, assessment) else "screening"
@@ -197,7 +234,7 @@ def draft_enrolment(
         subject is enrolled or has left.
     """
     state = subject_state(records, subject)
-    if state.word not in ("screening", "eligible"):
+    if not state.awaits_decision:
         raise ConductError(
             "subject {subject}: is {word}; only a subject in screening is enrolled",
             subject=subject,

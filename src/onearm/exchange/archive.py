@@ -20,8 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onearm import __version__
-from onearm.checks import disposition
-from onearm.conduct import MEANINGS, Query, Signature, form_state, queries, site_of
+from onearm.conduct import (
+    MEANINGS,
+    Query,
+    Signature,
+    form_state,
+    queries,
+    site_of,
+    subject_state,
+)
 from onearm.errors import LedgerError, OnearmError
 from onearm.exchange.backup import LEDGER, VERSIONS, digest_of, new_file
 from onearm.ledger import Entry, Key, Ledger
@@ -291,7 +298,7 @@ class Trail:
             about,
             self.page_of(kind, about),
             site_of(records, kind, about),
-            (disposition(records, about) or "in the trial") if kind == "subject" else "",
+            subject_state(records, about).word if kind == "subject" else "",
             sheets,
             sum(len(versions) for key in keys for versions in self.histories[key].values()),
             sum(s.valid for sheet in sheets for s in sheet.signatures),

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from onearm import __version__
 from onearm.analysis import Chance, Outcome, Results, run
-from onearm.checks import disposition, enrolled
+from onearm.checks import disposition
+from onearm.conduct import enrolled
 from onearm.dates import study_day
 from onearm.ledger import Entry, Snapshot
 from onearm.records import Datum, Records

@@ -87,7 +87,7 @@ def screening(request: HttpRequest, about: str) -> HttpResponse:
     state = subject_state(records, about)
     assessment, excepted = state.assessment, exceptions(records, about)
     open_ = open_criteria(records, assessment)
-    in_screening = state.word in ("screening", "eligible")
+    in_screening = state.awaits_decision
     enrols = person.may("enrol", site, here.today()) and in_screening
     seen = assessment_hash(assessment)
     sign = {
