@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,32 @@ def client_of(people: dict[str, Any]) -> Iterator[Callable[[str], Any]]:
     cache.clear()
     yield sign_in
     cache.clear()
+
+
+class _Forms(HTMLParser):
+    """The forms of a page: where each is sent, and its fields as they stand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.found.append((has.get("action", ""), {}))
+        elif tag == "option" and "selected" in has and self._select:
+            self.found[-1][1][self._select] = has.get("value", "")
+        elif "name" in has and tag in ("input", "select", "textarea", "button") and self.found:
+            self._select = has["name"] if tag == "select" else ""
+            chosen = has.get("type") not in ("radio", "checkbox") or "checked" in has
+            self.found[-1][1].setdefault(has["name"], has.get("value", "") if chosen else "")
+
+
+def send(client: Any, page: str, action: str, **typed: str) -> Any:
+    """Fill a form of a page, by its own names, and send it as a browser would."""
+    parser = _Forms()
+    parser.feed(client.get(page).content.decode())
+    fields = next(fields for where, fields in parser.found if where.endswith(action))
+    assert set(typed) <= set(fields), (page, action, sorted(fields))
+    return client.post(next(w for w, _ in parser.found if w.endswith(action)), {**fields, **typed})

@@ -13,9 +13,9 @@ from typing import Any
 
 import jdatetime
 import pytest
-from tests.web.conftest import PASSWORD, code
+from tests.web.conftest import PASSWORD, code, send
 
-from onearm.ledger import Key
+from onearm.ledger import Draft, Key
 
 NUMBERS = count(1)
 Client = Callable[[str], Any]
@@ -564,3 +564,79 @@ def test_an_unscheduled_visit_far_off_makes_no_row_of_those_between(
     far = client.post(url(about, "VITALS", "-", 10**9), {"v-SYSBP": "120", "do": "save"})
     assert far.status_code == 422
     assert "at most 9999" in far.content.decode()
+
+
+def infused(about: str, day: str = "2026-06-01") -> None:
+    """An infusion, past all rules: what follows is about the visits after it."""
+    from onearm.web.place import place
+
+    here = place()
+    key = Key("subject", about, "INFUSION", "INFDT", "D0")
+    here.ledger.record(
+        [Draft(key, day)],
+        by="coordinator-a",
+        role="coordinator",
+        site="A",
+        study_hash=here.study.hash,
+    )
+
+
+def test_a_visit_is_recorded_as_missed_with_its_reason_from_the_subjects_page(
+    about: str, client_of: Client
+) -> None:
+    infused(about)
+    client, page = client_of("coordinator-a"), f"/subject/{about}/"
+    refused = send(client, page, "/missed/M3/", code="", words="")
+    assert refused.status_code == 302
+    assert "is no reason" in client.get(page).content.decode()
+    done = send(client, page, "/missed/M3/", code="patient was ill", words="in hospital elsewhere")
+    assert done.status_code == 302
+    found = entry(about, "@visit", "@missed", "M3")
+    assert (found.value, found.reason) == ("patient was ill", "in hospital elsewhere")
+    told = client.get(page).content.decode()
+    assert "Recorded as missed: The patient was ill." in told
+    assert "/missed/M3/" not in told
+    assert "visit M3 missed: in hospital elsewhere" in client.get("/deviations/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "page"),
+    [
+        (f"{url('S', 'URINE')}{act}/", url("S", "URINE"))
+        for act in ("draft", "score", "mark", "sign", "query")
+    ]
+    + [
+        ("/subject/S/enrol/", "/subject/S/screening/"),
+        ("/subject/S/missed/M3/", "/subject/S/"),
+        ("/lock/", "/cuts/"),
+    ],
+)
+def test_what_was_sent_after_the_session_ended_is_told_as_lost_and_leads_back(
+    sent: str, page: str, about: str, people: dict[str, Any]
+) -> None:
+    from django.test import Client as Browser
+
+    sent, page = sent.replace("/S/", f"/{about}/"), page.replace("/S/", f"/{about}/")
+    browser = Browser()
+    led = browser.post(sent, {"mark": "complete", "on": "yes"}, follow=True)
+    assert led.redirect_chain == [(f"/account/login/?next={sent}", 302)]
+    assert "Your session had ended" in led.content.decode()
+    browser.force_login(
+        people["coordinator-a"], backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    session = browser.session
+    session["began"] = datetime.now(UTC).timestamp()
+    session.save()
+    back = browser.get(sent, follow=True)
+    assert back.redirect_chain == [(page, 302)]
+    assert "Nothing was recorded" in back.content.decode()
+
+
+def test_what_a_page_sends_by_itself_after_the_session_ended_is_no_loss_to_tell(
+    about: str, people: dict[str, Any]
+) -> None:
+    from django.test import Client as Browser
+
+    browser = Browser(headers={"Sec-Fetch-Mode": "cors"})
+    browser.post(f"{url(about, 'URINE')}draft/", {"v-URBC": "3"})
+    assert "Your session had ended" not in browser.get("/account/login/").content.decode()

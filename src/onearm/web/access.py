@@ -6,8 +6,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from onearm.conduct import Person, rights_of, site_of
 from onearm.records import Records
@@ -57,3 +66,27 @@ def site_shown(request: HttpRequest, records: Records, kind: str, about: str) ->
     if not person_of(request).sees(site, place().today()):
         raise Http404
     return site
+
+
+def posted_from(page: str, *parts: str) -> Callable[[View], View]:
+    """A view that only records what is posted from a page.
+
+    Whoever comes to its address without posting, as after a sign-in in between, is led to that page and
+    told that nothing was recorded. ``parts`` are the parts of the address that name the page.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+            if request.method == "POST":
+                return view(request, *args, **named)
+            if request.method not in ("GET", "HEAD"):
+                return HttpResponseNotAllowed(["POST"])
+            messages.warning(
+                request, _("Nothing was recorded: what was sent did not arrive. Do it again here.")
+            )
+            return HttpResponseRedirect(reverse(page, kwargs={part: named[part] for part in parts}))
+
+        return checked
+
+    return decorate

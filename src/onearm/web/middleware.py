@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.sessions.models import Session
 from django.db import Error as AccountsError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -65,7 +67,28 @@ class SessionEnds:
         return response
 
 
+class SignInFirst(LoginRequiredMiddleware):
+    """Nothing opens without a sign-in; what was sent by somebody whose session had ended is told as lost."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        """Lead to the page of sign-in."""
+        _tell_lost(request)
+        answer: HttpResponseRedirect = super().handle_no_permission(request, view_func)
+        return answer
+
+
+def _tell_lost(request: HttpRequest) -> None:
+    """Say that what was sent did not arrive, where a person sent it and not the page by itself."""
+    by_hand = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    if request.method == "POST" and by_hand:
+        messages.warning(
+            request,
+            _("Your session had ended, so what you sent was not recorded. Sign in and do it again."),
+        )
+
+
 def _sign_in_again(request: HttpRequest) -> HttpResponse:
+    _tell_lost(request)
     back = request.get_full_path() if request.method == "GET" else request.path
     answer = HttpResponseRedirect(
         f"{reverse('account_login')}?{urlencode({'next': back}, safe='/')}"

@@ -59,7 +59,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "onearm.web.middleware.SessionEnds",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "onearm.web.middleware.SignInFirst",
     "onearm.web.middleware.SecondFactor",
     "onearm.web.middleware.PlainErrors",
     "axes.middleware.AxesMiddleware",

@@ -13,7 +13,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from onearm.checks import applies, asked, check_drafts
 from onearm.conduct import (
@@ -40,7 +39,7 @@ from onearm.ledger.entries import number_seen
 from onearm.records import CONDUCT, FormKey, Records
 from onearm.sentences import term
 from onearm.study import Form, Item
-from onearm.web.access import needs, person_now, person_of, site_shown
+from onearm.web.access import needs, person_now, person_of, posted_from, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor
 from onearm.web.forms import Page, read_page
 from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
@@ -61,6 +60,7 @@ from onearm.web.words import (
 )
 
 STEPS = ("saved", "complete", "verified", "signed", "locked")
+PARTS = ("kind", "about", "visit", "form", "repeat")  # of a form's address
 VERSIONS = 5  # shown on the form itself; the page of the history has all
 
 
@@ -644,7 +644,7 @@ def _keep(request: HttpRequest, key: FormKey, boxes: Mapping[str, str]) -> PageD
     return PageDraft.keep(request.user, key, json.dumps(kept))
 
 
-@require_POST
+@posted_from("form", *PARTS)
 @needs("enter")
 def draft(
     request: HttpRequest, kind: str, about: str, visit: str, form: str, repeat: int
@@ -659,7 +659,7 @@ def draft(
     return JsonResponse({"kept": timezone.localtime(kept.at).strftime("%H:%M")})
 
 
-@require_POST
+@posted_from("form", *PARTS)
 @needs("see")
 def score(
     request: HttpRequest, kind: str, about: str, visit: str, form: str, repeat: int
@@ -684,7 +684,7 @@ def date_shown(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"text": " ".join(lines_of(error))})
 
 
-@require_POST
+@posted_from("form", *PARTS)
 @needs("see")
 def mark(
     request: HttpRequest, kind: str, about: str, visit: str, form: str, repeat: int
@@ -708,7 +708,7 @@ def mark(
     )
 
 
-@require_POST
+@posted_from("form", *PARTS)
 @needs("sign")
 def sign(
     request: HttpRequest, kind: str, about: str, visit: str, form: str, repeat: int
@@ -734,7 +734,7 @@ def sign(
     )  # fmt: skip
 
 
-@require_POST
+@posted_from("form", *PARTS)
 @needs("see")
 def query(
     request: HttpRequest, kind: str, about: str, visit: str, form: str, repeat: int

@@ -16,7 +16,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from onearm.conduct import (
     Person,
@@ -40,7 +39,7 @@ from onearm.ledger import Draft, Entry, Key
 from onearm.product import exposures
 from onearm.records import CONDUCT, FormKey, Records, form_key, is_conduct
 from onearm.safety import adverse_events, event_form, stopping_states
-from onearm.web.access import needs, person_now, person_of, site_shown
+from onearm.web.access import needs, person_now, person_of, posted_from, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor, record_event
 from onearm.web.calendars import read_date
 from onearm.web.identifying import CONCEALED, concealed, enter_look, tells_who, words_for
@@ -226,7 +225,7 @@ def _decision(entry: Entry | None, now: str) -> dict[str, Any] | None:
     }
 
 
-@require_POST
+@posted_from("screening", "about")
 @needs("enrol")
 def enrol(request: HttpRequest, about: str) -> HttpResponse:
     """Sign the decision to enrol, or an exception to one criterion."""
@@ -263,7 +262,7 @@ def enrol(request: HttpRequest, about: str) -> HttpResponse:
     return back
 
 
-@require_POST
+@posted_from("subject", "about")
 @needs("enter")
 def missed(request: HttpRequest, about: str, visit: str) -> HttpResponse:
     """Say that a visit did not take place, and why."""
@@ -274,9 +273,7 @@ def missed(request: HttpRequest, about: str, visit: str) -> HttpResponse:
     with here.write_lock:
         records = here.records_about(about)
         try:
-            draft = draft_missed(
-                records, about, visit, post.get("reason", ""), post.get("words", "")
-            )
+            draft = draft_missed(records, about, visit, post.get("code", ""), post.get("words", ""))
             act(
                 records,
                 here.ledger,
@@ -696,7 +693,7 @@ def _make_cut(request: HttpRequest, person: Person) -> str:
         site = next(r.site for r in person.rights if person.may("cut", r.site, day))
         try:
             act(
-                records, here.ledger, person, site, [Draft(CUT, value, reason=words)],
+                records, here.ledger, person_now(request), site, [Draft(CUT, value, reason=words)],
                 action="cut", today=day, kind="study",
             )  # fmt: skip
         except OnearmError as error:
@@ -705,18 +702,18 @@ def _make_cut(request: HttpRequest, person: Person) -> str:
     return ""
 
 
-@require_POST
+@posted_from("cuts")
 @needs("lock")
 def lock_all(request: HttpRequest) -> HttpResponse:
     """Lock every complete form of the sites where the person may, site by site."""
-    here, person = place(), person_of(request)
+    here = place()
     back = HttpResponseRedirect(reverse("cuts"))
     if request.POST.get("sure") != "yes":
         messages.error(request, _("Nothing was locked; tick that you are sure."))
         return back
     locked = 0
     with here.write_lock:
-        records, day = here.records(), here.today()
+        records, day, person = here.records(), here.today(), person_now(request)
         by_site: dict[str, list[Draft]] = {}
         for key in _lockable(records, person)[0]:
             site = site_of(records, key.kind, key.about)
