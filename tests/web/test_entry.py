@@ -640,3 +640,47 @@ def test_what_a_page_sends_by_itself_after_the_session_ended_is_no_loss_to_tell(
     browser = Browser(headers={"Sec-Fetch-Mode": "cors"})
     browser.post(f"{url(about, 'URINE')}draft/", {"v-URBC": "3"})
     assert "Your session had ended" not in browser.get("/account/login/").content.decode()
+
+
+def marked(about: str, form: str, mark: str) -> str:
+    found = entry(about, form, f"@{mark}")
+    return found.value if found else ""
+
+
+def test_the_lock_at_a_cut_leaves_out_what_waits_for_a_signature_unless_it_is_asked_for(
+    about: str, client_of: Client
+) -> None:
+    client_of("coordinator-a").post(
+        f"{url(about, 'URINE')}mark/", {"mark": "complete", "on": "yes"}
+    )
+    assert marked(about, "URINE", "complete") == "yes"
+    manager = client_of("data-manager-a")
+    told = manager.get("/cuts/").content.decode()
+    assert f"{about} · M-3 · Urine · lacks a signature, or has an open query" in told
+    send(manager, "/cuts/", "/lock/")
+    assert "tick that you are sure" in manager.get("/cuts/").content.decode()
+    send(manager, "/cuts/", "/lock/", sure="yes")
+    assert marked(about, "URINE", "locked") == ""
+    send(manager, "/cuts/", "/lock/", sure="yes", also="yes")
+    assert marked(about, "URINE", "locked") == "yes"
+    investigator = client_of("investigator-a").get(url(about, "URINE")).content.decode()
+    assert "The form is locked, so it cannot be signed" in investigator
+    assert 'name="password"' not in investigator
+
+
+def test_the_lock_at_a_cut_leaves_out_what_has_an_open_query(about: str, client_of: Client) -> None:
+    coordinator, monitor = client_of("coordinator-a"), client_of("monitor-a")
+    answers = {"v-CONSENTDT": "2026-05-02", "v-AGE": "31", "v-SEX": "F"}
+    coordinator.post(url(about, "DEMOG"), {**answers, "do": "complete"})
+    assert marked(about, "DEMOG", "complete") == "yes"
+    monitor.post(f"{url(about, 'DEMOG')}query/", {"item": "SEX", "words": "as in the passport?"})
+    manager, where = client_of("data-manager-a"), f"{about} · M-3 · "
+    assert where in manager.get("/cuts/").content.decode()
+    send(manager, "/cuts/", "/lock/", sure="yes")
+    assert marked(about, "DEMOG", "locked") == ""
+    monitor.post(
+        f"{url(about, 'DEMOG')}query/",
+        {"item": "SEX", "number": "1", "state": "closed", "words": "seen"},
+    )
+    send(manager, "/cuts/", "/lock/", sure="yes")
+    assert marked(about, "DEMOG", "locked") == "yes"

@@ -83,7 +83,9 @@ def _tell_lost(request: HttpRequest) -> None:
     if request.method == "POST" and by_hand:
         messages.warning(
             request,
-            _("Your session had ended, so what you sent was not recorded. Sign in and do it again."),
+            _(
+                "Your session had ended, so what you sent was not recorded. Sign in and do it again."
+            ),
         )
 
 

@@ -237,7 +237,8 @@ WHITENOISE_AUTOREFRESH = False
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    # A page that is not there or not for somebody is no fault of the server: only faults are printed.
+    "handlers": {"console": {"class": "logging.StreamHandler", "level": "ERROR"}},
     "root": {"handlers": ["console"], "level": "ERROR"},
 }
 SILENCED_SYSTEM_CHECKS = ["axes.W003"]

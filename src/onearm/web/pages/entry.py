@@ -30,6 +30,7 @@ from onearm.conduct import (
     preview,
     queries,
     shown_hash,
+    unsigned,
     visit_rows,
 )
 from onearm.errors import ConductError, OnearmError, StudyError
@@ -325,9 +326,7 @@ def _page(
         "sign": signing(request, person, site, key.kind, shown_hash(records, key), definition.sign)
         if may("sign") and state.has("complete") and not shut
         else None,
-        "sign_note": _("Only a complete form is signed.")
-        if may("sign") and state.entered and not state.has("complete")
-        else "",
+        "sign_note": _sign_note(records, state) if may("sign") and state.entered else "",
         "draft": {"time": timezone.localtime(kept.at).strftime("%H:%M")}
         if kept and editable
         else None,
@@ -398,6 +397,15 @@ def _steps(state: FormState) -> list[dict[str, Any]]:
             {"state": name, "word": label, "reached": reached, "void": void, "detail": detail}
         )
     return steps
+
+
+def _sign_note(records: Records, state: FormState) -> str:
+    """Why a form cannot be signed now, in words."""
+    if state.has("locked") and unsigned(records, state.key):
+        return _(
+            "The form is locked, so it cannot be signed; whoever may unlock it says why first."
+        )
+    return "" if state.has("complete") else _("Only a complete form is signed.")
 
 
 def _struck(state: FormState) -> str:

@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from onearm.conduct import (
     Person,
@@ -29,8 +30,10 @@ from onearm.conduct import (
     exceptions,
     form_state,
     open_criteria,
+    queries,
     site_of,
     subject_state,
+    unsigned,
 )
 from onearm.eligibility import CriterionResult, Evidence
 from onearm.errors import DateError, OnearmError
@@ -618,13 +621,7 @@ def cuts(request: HttpRequest) -> HttpResponse:
                 "url": "",
             }
         )
-    ready, open_ = _lockable(records, person)
-    told_lock = _(
-        "%(ready)d complete forms are not locked; %(open)d forms are not complete and stay open."
-    ) % {
-        "ready": len(ready),
-        "open": len(open_),
-    }
+    ready, waiting, open_ = _lockable(records, person)
     return render(
         request,
         "onearm/cuts.html",
@@ -634,11 +631,15 @@ def cuts(request: HttpRequest) -> HttpResponse:
                 "url": reverse("cuts"),
                 "value": "",
                 "error": error,
-                "open": _not_ready(records, open_),
+                "open": _not_ready(records, open_, waiting),
             }
             if person.anywhere("cut", day)
             else None,
-            "lock": {"url": reverse("lock"), "words": told_lock}
+            "lock": {
+                "url": reverse("lock"),
+                "words": _lock_words(len(ready), len(open_)),
+                "also": _also_words(len(waiting)) if waiting else "",
+            }
             if person.anywhere("lock", day)
             else None,
             "amend_url": reverse("amendment") if person.anywhere("amend", day) else "",
@@ -648,33 +649,79 @@ def cuts(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _lockable(records: Records, person: Person) -> tuple[list[FormKey], list[FormKey]]:
-    """Unlocked forms of the sites a person sees: those complete, and those not."""
-    ready: list[FormKey] = []
-    open_: list[FormKey] = []
+Forms = list[FormKey]
+
+
+def _lockable(records: Records, person: Person) -> tuple[Forms, Forms, Forms]:
+    """Unlocked forms of the sites a person sees: those ready, those waiting for somebody, those not complete.
+
+    A complete form waits while a signature is lacking, or a query is not closed: locked, it could get
+    neither the one nor an answer that changes it.
+    """
+    ready: Forms = []
+    waiting: Forms = []
+    open_: Forms = []
     for form in records.study.forms:
         for key in records.instances(form.id):
             if not person.sees(site_of(records, key.kind, key.about), place().today()):
                 continue
             state = form_state(records, key)
-            if not state.has("locked"):
-                (ready if state.has("complete") else open_).append(key)
-    return ready, open_
+            if state.has("locked"):
+                continue
+            if not state.has("complete"):
+                open_.append(key)
+            else:
+                (waiting if _waits(records, key) else ready).append(key)
+    return ready, waiting, open_
 
 
-def _not_ready(records: Records, open_: Sequence[FormKey]) -> list[dict[str, str]]:
-    """Forms that are begun and not complete, the first few."""
-    lines = [
-        {
-            "words": " · ".join(
-                p for p in (k.about, k.visit, records.study.form(k.form).label) if p
-            ),
-            "url": form_url(k),
-        }
-        for k in open_[:10]
-    ]
-    if len(open_) > 10:
-        lines.append({"words": _("and %(n)d more forms") % {"n": len(open_) - 10}, "url": ""})
+def _waits(records: Records, key: FormKey) -> bool:
+    return bool(unsigned(records, key)) or any(q.state != "closed" for q in queries(records, key))
+
+
+def _lock_words(ready: int, open_: int) -> str:
+    told = ngettext(
+        "%(n)d complete form is not locked.", "%(n)d complete forms are not locked.", ready
+    ) % {"n": ready}
+    stay = ngettext(
+        "%(n)d form is not complete and stays open.",
+        "%(n)d forms are not complete and stay open.",
+        open_,
+    ) % {"n": open_}
+    return f"{told} {stay}"
+
+
+def _also_words(waiting: int) -> str:
+    return ngettext(
+        "Lock also %(n)d complete form that lacks a signature or has an open query",
+        "Lock also %(n)d complete forms that lack a signature or have an open query",
+        waiting,
+    ) % {"n": waiting}
+
+
+def _not_ready(
+    records: Records, open_: Sequence[FormKey], waiting: Sequence[FormKey]
+) -> list[dict[str, str]]:
+    """Forms that are not complete, or wait for a signature or an answer; the first few of each."""
+    lines = []
+    for keys, why in (
+        (open_, _("not complete")),
+        (waiting, _("lacks a signature, or has an open query")),
+    ):
+        lines += [
+            {
+                "words": " · ".join(
+                    p for p in (k.about, k.visit, records.study.form(k.form).label, why) if p
+                ),
+                "url": form_url(k),
+            }
+            for k in keys[:10]
+        ]
+        if len(keys) > 10:
+            more = ngettext("and %(n)d more form", "and %(n)d more forms", len(keys) - 10)
+            lines.append(
+                {"words": f"{more % {'n': len(keys) - 10}}: {why}", "url": reverse("subjects")}
+            )
     return lines
 
 
@@ -705,7 +752,7 @@ def _make_cut(request: HttpRequest, person: Person) -> str:
 @posted_from("cuts")
 @needs("lock")
 def lock_all(request: HttpRequest) -> HttpResponse:
-    """Lock every complete form of the sites where the person may, site by site."""
+    """Lock every complete form of the sites where the person may, site by site; those that wait if asked."""
     here = place()
     back = HttpResponseRedirect(reverse("cuts"))
     if request.POST.get("sure") != "yes":
@@ -715,7 +762,8 @@ def lock_all(request: HttpRequest) -> HttpResponse:
     with here.write_lock:
         records, day, person = here.records(), here.today(), person_now(request)
         by_site: dict[str, list[Draft]] = {}
-        for key in _lockable(records, person)[0]:
+        ready, waiting, _open = _lockable(records, person)
+        for key in ready + (waiting if request.POST.get("also") == "yes" else []):
             site = site_of(records, key.kind, key.about)
             if person.may("lock", site, day):
                 by_site.setdefault(site, []).append(draft_mark(records, key, "locked", True))
@@ -726,7 +774,8 @@ def lock_all(request: HttpRequest) -> HttpResponse:
                 )
             except OnearmError as error:
                 _tell(request, error)
-    messages.success(request, _("%(n)d forms locked.") % {"n": locked})
+    told = ngettext("%(n)d form locked.", "%(n)d forms locked.", locked) % {"n": locked}
+    (messages.success if locked else messages.info)(request, told)
     return back
 
 
