@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from onearm import __version__
 from onearm.cli import main
+from onearm.ledger import Draft, Key, Ledger
 from onearm.ledger.sqlite import sqlite3
 
 STUDIES = Path(__file__).parents[1] / "studies" / "lupus-msc"
@@ -517,6 +518,38 @@ def test_status_counts_and_marks_every_visit(made: Path) -> None:
     counts = {k: facts[k] for k in ("planned", "screened", "enrolled", "infused", "completed")}
     assert counts == dict.fromkeys(counts, 9)
     assert [p["id"] for p in facts["problems"]] == ["visit.window"]
+
+
+def test_status_lists_queries_that_are_not_closed_and_forms_that_wait_for_a_signature(
+    copy: Path,
+) -> None:
+    facts = fact("status", copy, "--on", "2018-12-30", code=1)
+    assert (facts["queries"], facts["unsigned"]) == ([], [])
+    key = Key("subject", "001", "URINE", "URBC@query1", "M3")
+    closed = Key("subject", "002", "URINE", "URBC@query1", "M3")
+    void = json.dumps({"hash": "of other values", "name": "x", "at": "2018-12-30T09:00:00+00:00"})
+    with Ledger.open(copy / "ledger.db") as ledger:
+        ledger.record(
+            [
+                Draft(key, "open", reason="as in the laboratory report?"),
+                Draft(closed, "closed", reason="seen"),
+                Draft(Key("subject", "003", "LABS", "@signed.review", "M3"), void, reason="signature"),
+            ],
+            by="m", role="monitor", site="", study_hash=facts_hash(copy),
+        )  # fmt: skip
+    facts = fact("status", copy, "--on", "2018-12-30", code=1)
+    place = {"subject": "001", "visit": "M3", "form": "URINE", "repeat": 1}
+    told = {"item": "URBC", "number": 1, "state": "open", "words": "as in the laboratory report?"}
+    assert facts["queries"] == [{**place, **told}]
+    assert facts["unsigned"] == [{"subject": "003", "visit": "M3", "form": "LABS", "repeat": 1}]
+    text = onearm("status", copy, "--on", "2018-12-30").stdout
+    assert "1 query not closed:\n  subject 001, M3, URINE, URBC: as in the laboratory" in text
+    assert "1 unsigned form:\n  subject 003, M3, LABS\n" in text
+
+
+def facts_hash(folder: Path) -> str:
+    """The hash of a folder's study file."""
+    return str(fact("check", folder)["hash"])
 
 
 def test_status_says_on_a_day_what_is_due_and_what_is_overdue(fresh: Path, tmp_path: Path) -> None:

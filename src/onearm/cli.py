@@ -21,6 +21,7 @@ from onearm.errors import ExchangeError, LedgerError, OnearmError, Problem, Stud
 if TYPE_CHECKING:
     from onearm.analysis import BeforeAfter
     from onearm.ledger import Ledger, Snapshot
+    from onearm.records import FormKey
     from onearm.report.drawing import Draw
     from onearm.study import Study
 
@@ -531,7 +532,7 @@ def _page_style() -> str:
 def status(study: Path, day: str | None, database: str | None, json_: bool) -> None:
     """Who is enrolled, which visits are due or overdue, what is open."""
     from onearm.checks import check_records, disposition, visit_states
-    from onearm.conduct import deviations, enrolled
+    from onearm.conduct import awaiting_signature, deviations, enrolled, queries
     from onearm.product import exposures
     from onearm.records import Records
 
@@ -571,6 +572,18 @@ def status(study: Path, day: str | None, database: str | None, json_: bool) -> N
             for s in states
             if s.state in ("due", "overdue", "partial")
         ],
+        "queries": [
+            {
+                **_place(q.form),
+                "item": q.item,
+                "number": q.number,
+                "state": q.state,
+                "words": q.words,
+            }
+            for q in queries(records)
+            if q.state != "closed"
+        ],
+        "unsigned": [_place(key) for key in awaiting_signature(records)],
         "problems": [{"id": p.id, "where": p.where, "message": p.message} for p in problems],
     }
     if json_:
@@ -578,6 +591,10 @@ def status(study: Path, day: str | None, database: str | None, json_: bool) -> N
     else:
         _show_status(value, facts, states)
     sys.exit(PROBLEMS if problems else FINE)
+
+
+def _place(form: FormKey) -> dict[str, Any]:
+    return {form.kind: form.about, "visit": form.visit, "form": form.form, "repeat": form.repeat}
 
 
 def _day(text: str | None) -> date:
@@ -616,13 +633,23 @@ def _show_status(study: Study, facts: dict[str, Any], states: Sequence[Any]) -> 
         rows.append([subject, *(marks[found[v].state] for v in visits)])
     click.echo(aligned(rows, indent="  ") if by_subject else "  nobody is enrolled yet")
     click.echo("  ● done  ◐ partial  ○ due  ! overdue  · planned  – no infusion date  × ended\n")
-    problems = facts["problems"]
-    click.echo(
-        f"{len(problems)} open problem{'s' if len(problems) != 1 else ''}"
-        + (":" if problems else ".")
-    )
-    for p in problems:
-        click.echo(f"  {p['where']}: {p['message']} [{p['id']}]")
+    asked = [f"{_where(q)}, {q['item']}: {q['words']} [{q['state']}]" for q in facts["queries"]]
+    told = [f"{p['where']}: {p['message']} [{p['id']}]" for p in facts["problems"]]
+    for one, many, lines in (
+        ("query not closed", "queries not closed", asked),
+        ("unsigned form", "unsigned forms", [_where(f) for f in facts["unsigned"]]),
+        ("open problem", "open problems", told),
+    ):
+        click.echo(f"{len(lines)} {one if len(lines) == 1 else many}" + (":" if lines else "."))
+        for line in lines:
+            click.echo(f"  {line}")
+
+
+def _where(place: dict[str, Any]) -> str:
+    """A filled-in form in words: what it is about, the visit, the form and which copy."""
+    kind = next(k for k in place if k in ("subject", "donor", "lot"))
+    copy = f" {place['repeat']}" if place["repeat"] != 1 else ""
+    return f"{kind} {', '.join(p for p in (place[kind], place['visit'], place['form']) if p)}{copy}"
 
 
 # -- the report -----------------------------------------------------------------------------------

@@ -195,3 +195,11 @@ def test_an_ambiguous_number_stays_for_the_checks_to_refuse(typed: str) -> None:
 def test_typed_text_is_composed_and_trimmed_and_keeps_its_half_spaces() -> None:
     assert read_text("  a\u0301 \r\n b ") == "á b"
     assert read_text("می\u200cشود ۱۲") == "می\u200cشود ۱۲"
+
+
+@pytest.mark.parametrize(
+    "text", ["2018-02-30", "2018-13", "2018-00-01", "2023-02-29", "۲۰۱۸-۱۱-۳۱"]
+)
+def test_a_day_that_does_not_exist_is_told(text: str) -> None:
+    with pytest.raises(DateError, match="does not exist in the Gregorian calendar"):
+        read_date(text)

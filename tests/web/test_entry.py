@@ -684,3 +684,111 @@ def test_the_lock_at_a_cut_leaves_out_what_has_an_open_query(about: str, client_
     )
     send(manager, "/cuts/", "/lock/", sure="yes")
     assert marked(about, "DEMOG", "locked") == "yes"
+
+
+def test_a_draft_that_says_what_is_recorded_is_none(about: str, client_of: Client) -> None:
+    client, page = client_of("coordinator-a"), url(about, "URINE")
+    same = {"v-URBC": "12", "seen-URBC": seen(about, "URBC"), "c-all": "", "t-all": ""}
+    assert json.loads(client.post(f"{page}draft/", same).content) == {"kept": ""}
+    other = client.post(f"{page}draft/", {**same, "v-URBC": "13"})
+    assert json.loads(other.content)["kept"] != ""
+    assert "not part of the record" in client.get(page).content.decode()
+    client.post(f"{page}draft/", same)  # typed back
+    assert "not part of the record" not in client.get(page).content.decode()
+    # somebody else records what the draft says
+    client.post(f"{page}draft/", {**same, "v-URBC": "13"})
+    changed = {
+        **same,
+        "v-URBC": "13",
+        "c-URBC": "other reason",
+        "t-URBC": "read again",
+        "do": "save",
+    }
+    assert client_of("investigator-a").post(page, changed).status_code == 302
+    assert "not part of the record" not in client.get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("2018-07-09", "2018-07-09"),
+        ("1397/4/18", "2018-07-09"),
+        ("2018-07", "2018-07"),
+        ("2018-0", ""),  # still being typed
+        ("2018-02-31", "does not exist in the Gregorian calendar"),
+        ("1397/13/01", "does not exist in the solar Hijri calendar"),
+    ],
+)
+def test_a_typed_date_is_read_back(typed: str, told: str, client_of: Client) -> None:
+    text = json.loads(client_of("coordinator-a").get("/date/", {"text": typed}).content)["text"]
+    assert told in text
+    assert bool(told) is bool(text)
+
+
+@pytest.mark.parametrize(
+    "number", ["<b>", "P?3", "P 03", "P/4", "P%2F4", ".", "..", "-1", "_x", "", " ", "x" * 41]
+)
+def test_a_number_that_is_none_begins_no_subject_lot_or_form(
+    number: str, client_of: Client
+) -> None:
+    from urllib.parse import quote
+
+    client = client_of("coordinator-a")
+    answer = client.post("/subjects/", {"about": number, "site": "A"})
+    assert answer.status_code == 422
+    assert "A number is 1 to 40 letters" in answer.content.decode()
+    lot = client.post("/products/", {"about": number, "form": "COA"}, follow=True)
+    assert "A number is 1 to 40 letters" in lot.content.decode()
+    page = url(quote(number, safe="") or "-", "URINE")
+    assert client.post(page, {"v-URBC": "1", "do": "save"}).status_code == 404
+
+
+@pytest.mark.parametrize("number", ["N-001", "N_2.b", "ن۰۳", "É4", "7"])
+def test_letters_digits_hyphens_dots_and_underscores_make_a_number(
+    number: str, client_of: Client
+) -> None:
+    assert (
+        client_of("coordinator-a").post("/subjects/", {"about": number, "site": "A"}).status_code
+        == 302
+    )
+
+
+def test_where_a_reason_lacks_its_boxes_are_open_without_a_script(
+    about: str, client_of: Client
+) -> None:
+    boxes = {"v-URBC": "13", "seen-URBC": seen(about, "URBC"), "do": "save"}
+    answer = client_of("coordinator-a").post(url(about, "URINE"), boxes)
+    assert answer.status_code == 422
+    item = answer.content.decode().split('data-item="URBC"')[1].split('data-item="')[0]
+    assert '<details class="why" data-why open>' in item
+
+
+def test_a_decision_stands_when_the_evidence_changes_and_the_page_says_so(
+    about: str, client_of: Client
+) -> None:
+    client, investigator = client_of("coordinator-a"), client_of("investigator-a")
+    told = {
+        "v-ELIGDT": "2026-05-04", "v-LNCLASS": "IV", "v-REFRACTORY": "yes", "v-ENROLDT": "2026-05-10",
+        "do": "save",
+    }  # fmt: skip
+    assert client.post(url(about, "ELIG"), told).status_code == 302
+    page = f"/subject/{about}/screening/"
+    signed = send(investigator, page, "/enrol/", password=PASSWORD, code=code())
+    assert signed.status_code == 302
+    assert "the evidence changed" not in investigator.get(page).content.decode()
+    boxes = {
+        "v-URBC": "13", "seen-URBC": seen(about, "URBC"), "c-URBC": "other reason", "t-URBC": "read again",
+        "do": "save",
+    }  # fmt: skip
+    assert client.post(url(about, "URINE"), boxes).status_code == 302
+    for shown in (page, f"/subject/{about}/"):
+        text = investigator.get(shown).content.decode()
+        assert "the evidence changed after the decision, which stands" in text
+        assert "mark void" not in text
+        assert "enrolled" in text
+
+
+def test_a_refused_invitation_keeps_what_was_typed(client_of: Client) -> None:
+    page = client_of("administrator-a").post("/people/", {"user": "new person", "name": ""})
+    assert page.status_code == 422
+    assert 'value="new person"' in page.content.decode()

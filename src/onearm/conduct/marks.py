@@ -372,6 +372,16 @@ def two_people(records: Records, form: FormKey) -> bool:
     return len(records.study.form(form.form).sign) > 1
 
 
+def awaiting_signature(records: Records) -> tuple[FormKey, ...]:
+    """Filled-in forms that wait for a signature: wanted by the study file, or voided."""
+    return tuple(
+        key
+        for form in records.study.forms
+        for key in records.instances(form.id)
+        if unsigned(records, key) or form_state(records, key).void
+    )
+
+
 def unsigned(records: Records, form: FormKey) -> tuple[str, ...]:
     """The signatures that the study file asks for under this form and that do not validly stand."""
     wanted = records.study.form(form.form).sign

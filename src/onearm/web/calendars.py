@@ -25,8 +25,8 @@ def read_date(text: str) -> str:
     Raises
     ------
     DateError
-        The text is no date, or a part of a solar Hijri date: its months span two Gregorian ones, so it
-        cannot be kept without saying more than was known.
+        The text is no date, a day that does not exist, or a part of a solar Hijri date: its months span
+        two Gregorian ones, so it cannot be kept without saying more than was known.
     """
     plain = latin_digits(text).strip()
     match = _WRITTEN.fullmatch(plain)
@@ -61,6 +61,13 @@ def read_date(text: str) -> str:
             text=text,
             year=year,
         )
+    try:
+        date(year, 1 if month is None else month, 1 if day is None else day)
+    except ValueError:
+        raise DateError(
+            "'{text}' does not exist in the Gregorian calendar; expected a day that does; correct it",
+            text=text,
+        ) from None
     return "-".join(
         part if n == 0 else part.zfill(2) for n, part in enumerate(p for p in match.groups() if p)
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as noop
 from onearm import __version__
 from onearm.web.access import person_of
 from onearm.web.place import place
-from onearm.web.words import moment_words, role_word
+from onearm.web.words import listed, moment_words, role_word
 
 PAGES = (
     ("today", noop("Today"), "see"),
@@ -50,7 +50,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             for name, label, action in PAGES
             if person.anywhere(action, day)
         ],
-        "person": {"name": person.name, "role": ", ".join(roles) or _("no right yet")},
+        "person": {"name": person.name, "role": listed(roles) or _("no right yet")},
         "account_links": [
             (reverse("account_change_password"), _("Change password")),
             (reverse("mfa_index"), _("Second factor")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
@@ -22,6 +23,17 @@ def read_number(text: str) -> str:
     """
     plain = latin_digits(text).strip().translate(MINUS)
     return plain.replace("\N{ARABIC DECIMAL SEPARATOR}", ".")
+
+
+_NUMBER = re.compile(r"[^\W_][\w.-]{0,39}")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text can number a new subject, donor or lot: 1 to 40 letters, digits, ``-``, ``.`` and ``_``.
+
+    It stands in addresses, file names and tables; what a file brought in under another one stays.
+    """
+    return _NUMBER.fullmatch(text) is not None
 
 
 def read_text(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from onearm.errors import OnearmError, words_of
@@ -67,6 +68,21 @@ STATES = {
     "removed": _("removed"),
     "changed": _("changed"),
 }
+
+EVENTS = {
+    "signed in": _("signed in"),
+    "signed out": _("signed out"),
+    "timed out": _("timed out"),
+    "refused": _("refused"),
+    "locked out": _("locked out"),
+    "invited": _("invited"),
+    "account made": _("account made"),
+    "password changed": _("password changed"),
+    "new password allowed": _("new password allowed"),
+    "read identifying": _("read identifying"),
+    "export": _("export"),
+}
+"""What happened to an account, as the ledger names it; what a package names is shown as it stands."""
 
 ROLES = {
     "coordinator": _("coordinator"),
@@ -206,6 +222,21 @@ def _part(part: Any) -> Any:
     if isinstance(part, date):
         return day_words(part)
     return f"{ISOLATE}{part}{POP}" if isinstance(part, str) and part else part
+
+
+def listed(parts: Iterable[str], between: Literal["; ", ", "] = ", ") -> str:
+    """Parts in one line, with the comma or semicolon of the language."""
+    return (gettext("; ") if between == "; " else gettext(", ")).join(parts)
+
+
+def late_words(days: int) -> str:
+    """How far a visit lies outside its window; negative: before it."""
+    told = (
+        ngettext("%(n)d day late", "%(n)d days late", days)
+        if days > 0
+        else ngettext("%(n)d day early", "%(n)d days early", -days)
+    )
+    return listed([word("out of window"), told % {"n": abs(days)}])
 
 
 def bounds_words(bounds: Bounds) -> str:

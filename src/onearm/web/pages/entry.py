@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from onearm.checks import applies, asked, check_drafts
 from onearm.conduct import (
@@ -45,8 +46,15 @@ from onearm.web.accounts import confirm_identity, has_second_factor
 from onearm.web.forms import Page, read_page
 from onearm.web.identifying import CONCEALED, concealed, enter_look, words_for
 from onearm.web.models import PageDraft
-from onearm.web.pages.overview import entry_sites, form_url, unplanned, unplanned_label
+from onearm.web.pages.overview import (
+    entry_sites,
+    form_url,
+    unplanned,
+    unplanned_label,
+    window_words,
+)
 from onearm.web.place import place
+from onearm.web.reading import is_number
 from onearm.web.words import (
     CHANGE_REASONS,
     MEANINGS,
@@ -55,6 +63,7 @@ from onearm.web.words import (
     day_words,
     in_language,
     lines_of,
+    listed,
     moment_words,
     role_word,
     word,
@@ -85,6 +94,8 @@ def site_for(request: HttpRequest, records: Records, key: FormKey) -> str:
     """The site of what a form is about; for something new, the site chosen when it was begun."""
     if records.snapshot.about(key.kind, key.about):
         return site_shown(request, records, key.kind, key.about)
+    if not is_number(key.about):
+        raise Http404
     sites = entry_sites(person_of(request), place().today())
     chosen = request.session.get("new_site")
     if not sites:
@@ -102,8 +113,10 @@ def form(
     site = site_for(request, records, key)
     if request.method != "POST":
         kept = PageDraft.of(request.user, key)
-        boxes = json.loads(kept.boxes) if kept else None
-        return _page(request, records, key, site, boxes=boxes, kept=kept)
+        boxes = json.loads(kept.boxes) if kept else {}
+        if not _differs(records, key, boxes):
+            kept = None
+        return _page(request, records, key, site, boxes=boxes if kept else None, kept=kept)
     return _save(request, records, key, site, complete=request.POST.get("do") == "complete")
 
 
@@ -141,7 +154,7 @@ def _save(
         )
     PageDraft.drop(request.user, key)
     if made:
-        messages.success(request, _("%(n)d entries recorded.") % {"n": len(made)})
+        messages.success(request, _recorded(len(made)))
     elif not complete:
         messages.info(request, _("Nothing differs from the record; nothing was recorded."))
     if complete:
@@ -154,6 +167,10 @@ def _save(
             _("Complete."),
         )
     return HttpResponseRedirect(form_url(key))
+
+
+def _recorded(n: int) -> str:
+    return ngettext("%(n)d entry recorded.", "%(n)d entries recorded.", n) % {"n": n}
 
 
 def _begun_meanwhile(seen: Records, now: Records, key: FormKey) -> bool:
@@ -368,11 +385,10 @@ def _visit(records: Records, key: FormKey, day: date) -> dict[str, Any] | None:
     if row is None:
         return {"label": visit.label, "target": "", "window": "", "state": "planned", "word": ""}
     state = row.state
-    window = f"{state.opens} – {state.closes}" if state.opens else ""
     return {
         "label": visit.label,
         "target": day_words(state.target),
-        "window": window,
+        "window": window_words(row),
         "state": row.word,
         "word": word(row.word),
     }
@@ -389,9 +405,9 @@ def _steps(state: FormState) -> list[dict[str, Any]]:
         elif name == "signed":
             reached, void = state.signed, bool(state.void) and not state.signed
             last = max(state.signatures, key=lambda s: s.seq, default=None)
-            detail = f"{last.user}, {moment_words(last.recorded)}" if last else ""
+            detail = listed([last.user, moment_words(last.recorded)]) if last else ""
         elif mark is not None and reached:
-            detail = f"{mark.by}, {moment_words(mark.at)}"
+            detail = listed([mark.by, moment_words(mark.at)])
         label = word("void") if void else word(name)
         steps.append(
             {"state": name, "word": label, "reached": reached, "void": void, "detail": detail}
@@ -412,7 +428,7 @@ def _struck(state: FormState) -> str:
     mark = state.marks.get("struck")
     if mark is None or mark.value != "yes":
         return ""
-    return f"{mark.reason} ({mark.by}, {moment_words(mark.at)})"
+    return f"{mark.reason} ({listed([mark.by, moment_words(mark.at)])})"
 
 
 def _actions(state: FormState, may: Callable[[str], bool]) -> list[dict[str, Any]]:
@@ -608,7 +624,7 @@ def _confirmed(records: Records, at: Key, saved: Entry | None) -> str:
     entry = records.snapshot.get(key)
     if entry is None or saved is None or entry.value != saved.value:
         return ""
-    return f"{entry.reason} ({entry.by}, {moment_words(entry.at)})"
+    return f"{entry.reason} ({listed([entry.by, moment_words(entry.at)])})"
 
 
 def _version(item: Item, entry: Entry) -> dict[str, str]:
@@ -647,6 +663,12 @@ def _said(entry: Entry) -> dict[str, Any]:
 # -- drafts, scores, acts -------------------------------------------------------------------------
 
 
+def _differs(records: Records, key: FormKey, boxes: Mapping[str, str]) -> bool:
+    """Whether what is typed says anything else than the record."""
+    page = read_page(records, key, boxes, place().today())
+    return bool(page.drafts or page.problems or page.confirmations)
+
+
 def _keep(request: HttpRequest, key: FormKey, boxes: Mapping[str, str]) -> PageDraft:
     kept = {k: v for k, v in boxes.items() if k not in ("csrfmiddlewaretoken", "do")}
     return PageDraft.keep(request.user, key, json.dumps(kept))
@@ -659,10 +681,14 @@ def draft(
 ) -> HttpResponse:
     """Keep or discard a draft: outside the record, for this person only."""
     key = key_of(kind, about, visit, form, repeat)
-    site_for(request, place().records_about(about), key)
+    records = place().records_about(about)
+    site_for(request, records, key)
     if "discard" in request.POST:
         PageDraft.drop(request.user, key)
         return HttpResponseRedirect(form_url(key))
+    if not _differs(records, key, request.POST.dict()):
+        PageDraft.drop(request.user, key)
+        return JsonResponse({"kept": ""})
     kept = _keep(request, key, request.POST.dict())
     return JsonResponse({"kept": timezone.localtime(kept.at).strftime("%H:%M")})
 
@@ -685,11 +711,13 @@ def date_shown(request: HttpRequest) -> HttpResponse:
     """A typed date as the ledger would keep it, in both calendars."""
     from onearm.web.calendars import read_date
 
+    text = request.GET.get("text", "").strip()
     try:
-        iso = read_date(request.GET.get("text", ""))
+        iso = read_date(text)
         return JsonResponse({"text": day_words(iso) if len(iso) == 10 else iso})
     except OnearmError as error:
-        return JsonResponse({"text": " ".join(lines_of(error))})
+        # while a date is being typed it is none yet, which is no fault
+        return JsonResponse({"text": " ".join(lines_of(error)) if len(text) >= 10 else ""})
 
 
 @posted_from("form", *PARTS)
@@ -814,10 +842,13 @@ def history(
             "study_url": "",
             "software": e.software,
             "current": False,
-            "after": "; ".join(
-                _("after the signature of %(name)s") % {"name": s.name}
-                for s in signed
-                if e.seq > s.seq
+            "after": listed(
+                (
+                    _("after the signature of %(name)s") % {"name": s.name}
+                    for s in signed
+                    if e.seq > s.seq
+                ),
+                "; ",
             ),
         }
         for e in reversed(made)

@@ -47,15 +47,25 @@ from onearm.web.accounts import confirm_identity, has_second_factor, record_even
 from onearm.web.calendars import read_date
 from onearm.web.identifying import CONCEALED, concealed, enter_look, tells_who, words_for
 from onearm.web.pages.amendments import versions
-from onearm.web.pages.overview import form_url, rule_line, seen_subjects
+from onearm.web.pages.overview import (
+    decided_on,
+    evidence_changed,
+    form_url,
+    number_wanted,
+    rule_line,
+    seen_subjects,
+)
 from onearm.web.place import place
+from onearm.web.reading import is_number, latin_digits
 from onearm.web.words import (
+    EVENTS,
     MISSED,
     STATES,
     bounds_words,
     day_words,
     in_language,
     lines_of,
+    listed,
     moment_words,
     role_word,
     word,
@@ -125,7 +135,7 @@ def screening(request: HttpRequest, about: str) -> HttpResponse:
                 {"title": title, "criteria": [c for r, c in told if r.inclusion is side]}
                 for title, side in ((_("Inclusion"), True), (_("Exclusion"), False))
             ],
-            "summary": {"state": name, "word": word(assessment.decision), "words": ", ".join(counts)},
+            "summary": {"state": name, "word": word(assessment.decision), "words": listed(counts)},
             "exception": {
                 "url": reverse("enrol", args=[about]),
                 "criteria": [(r.criterion.id, r.criterion.text) for r in results if r.criterion.id in open_],
@@ -147,7 +157,7 @@ def _enrol_note(open_: Sequence[str], enrols: bool, in_screening: bool) -> str:
     if open_:
         return _(
             "Open: %(ids)s. Every criterion is met, or excepted by a signature, before a subject is enrolled."
-        ) % {"ids": ", ".join(open_)}
+        ) % {"ids": listed(open_)}
     return "" if enrols else _("The investigator decides on enrolment.")
 
 
@@ -215,16 +225,12 @@ def _decision(entry: Entry | None, now: str) -> dict[str, Any] | None:
     if entry is None:
         return None
     told = json.loads(entry.value or "{}")
-    valid = told.get("hash") == now
     return {
         "words": word("enrolled"),
         "name": told.get("name", entry.by),
         "role": role_word(entry.role),
         "at": told.get("at", ""),
-        "valid": valid,
-        "why_void": ""
-        if valid
-        else _("the evidence changed after the decision; it stands as it was taken"),
+        "changed": "" if decided_on(entry) == now else evidence_changed(),
     }
 
 
@@ -330,7 +336,11 @@ def events(request: HttpRequest) -> HttpResponse:
                 "word": word(state),
             }
         )
-    told = _("%(n)d events in %(k)d of %(of)d treated") % {
+    told = ngettext(
+        "%(n)d event in %(k)d of %(of)d treated",
+        "%(n)d events in %(k)d of %(of)d treated",
+        len(rows),
+    ) % {
         "n": len(rows),
         "k": len({r["subject"] for r in rows} & set(records.treated)),
         "of": len(records.treated),
@@ -474,7 +484,7 @@ def _line(records: Records, person: Person, entry: Entry) -> dict[str, Any]:
         "what": "",
         "where": where if key.repeat == 1 else f"{where} {key.repeat}",
         "url": _page_of(records, entry),
-        "item": key.item,
+        "item": str(EVENTS.get(key.item, key.item)) if kind == "access" else key.item,
         "before": words_for(records, person, before[-1])
         if before and kind not in ("signature", "access")
         else "",
@@ -786,15 +796,14 @@ def products(request: HttpRequest) -> HttpResponse:
     records, day = here.records(), here.today()
     forms = [f for f in here.study.forms if f.about != "subject"]
     if request.method == "POST":
-        about, form = request.POST.get("about", "").strip(), request.POST.get("form", "")
+        about, form = (
+            latin_digits(request.POST.get("about", "")).strip(),
+            request.POST.get("form", ""),
+        )
         known = next((f for f in forms if f.id == form), None)
-        if known is None or not about or "/" in about or len(about) > 40:
-            messages.error(
-                request,
-                _(
-                    "A number of at most 40 letters and digits is needed, without a slash; correct it."
-                ),
-            )
+        begun = known is not None and records.snapshot.about(known.about, about)
+        if known is None or not (begun or is_number(about)):
+            messages.error(request, number_wanted())
             return HttpResponseRedirect(reverse("products"))
         return HttpResponseRedirect(form_url(FormKey(known.about, about, known.id, "", 1)))
     lines = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -10,11 +11,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from onearm.conduct import (
     Person,
     Query,
     VisitRow,
+    assessment_hash,
+    awaiting_signature,
     closed_because,
     decision_of,
     deviations,
@@ -22,19 +26,27 @@ from onearm.conduct import (
     queries,
     site_of,
     subject_state,
-    unsigned,
     visit_rows,
 )
 from onearm.instruments import DERIVATIONS
-from onearm.ledger.entries import name_fault
+from onearm.ledger import Entry
 from onearm.product import exposures
 from onearm.records import FormKey, Records
 from onearm.safety import StoppingState, adverse_events, event_form, stopping_states
 from onearm.stats.bayes import beta_binomial
 from onearm.web.access import needs, person_of, site_shown
 from onearm.web.place import place
-from onearm.web.reading import latin_digits
-from onearm.web.words import MISSED, day_words, in_language, moment_words, role_word, word
+from onearm.web.reading import is_number, latin_digits
+from onearm.web.words import (
+    MISSED,
+    day_words,
+    in_language,
+    late_words,
+    listed,
+    moment_words,
+    role_word,
+    word,
+)
 
 WAITING = ("overdue", "due", "partial")
 
@@ -62,7 +74,7 @@ def form_line(records: Records, key: FormKey, asked: Iterable[Query] = ()) -> di
         "state": state.word,
         "word": word(state.word),
         "url": "" if closed_because(records, key) else form_url(key),
-        "note": "; ".join(notes),
+        "note": listed(notes, "; "),
         "queries": sum(q.form == key and q.state != "closed" for q in asked),
     }
 
@@ -87,7 +99,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "onearm/today.html",
         {
             "today": day_words(day),
-            "site": ", ".join(sorted({r.site for r in person.rights if r.site})),
+            "site": listed(sorted({r.site for r in person.rights if r.site})),
             "counts": [
                 _count(_("subjects"), len(subjects), reverse("subjects")),
                 _count(_("treated"), len(subjects & set(records.treated)), reverse("subjects")),
@@ -119,10 +131,10 @@ def _waiting(row: VisitRow, day: date) -> dict[str, Any] | None:
         return None
     told = word(row.word)
     if row.word == "overdue" and state.closes:
-        told = _("overdue, %(n)d days") % {"n": (day - state.closes).days}
+        days = (day - state.closes).days
+        told = ngettext("overdue, %(n)d day", "overdue, %(n)d days", days) % {"n": days}
     if row.word not in WAITING:
-        side = _("%(n)d days late") if outside > 0 else _("%(n)d days early")
-        told = f"{word('out of window')}, {side % {'n': abs(outside)}}"
+        told = late_words(outside)
     kind = row.word if row.word in WAITING else "out of window"
     rank = ({"overdue": 0, "due": 1, "partial": 2}.get(kind, 3), state.closes or date.max)
     return {
@@ -130,7 +142,7 @@ def _waiting(row: VisitRow, day: date) -> dict[str, Any] | None:
         "url": reverse("subject", args=[state.subject]),
         "visit": state.visit.label,
         "target": day_words(state.target),
-        "window": _window(row),
+        "window": window_words(row),
         "state": kind,
         "word": told,
         "note": "",
@@ -138,10 +150,11 @@ def _waiting(row: VisitRow, day: date) -> dict[str, Any] | None:
     }
 
 
-def _window(row: VisitRow) -> str:
+def window_words(row: VisitRow) -> str:
+    """The window of a visit in the calendars of the language; ``""`` without an infusion date."""
     if row.state.opens is None or row.state.closes is None:
         return ""
-    return f"{row.state.opens.isoformat()} – {row.state.closes.isoformat()}"
+    return f"{day_words(row.state.opens)} – {day_words(row.state.closes)}"
 
 
 def _query_line(records: Records, query: Query) -> dict[str, Any]:
@@ -154,21 +167,18 @@ def _query_line(records: Records, query: Query) -> dict[str, Any]:
         "url": f"{form_url(query.form)}#q-{query.item}",
         "state": query.state,
         "word": word(query.state),
-        "asked": f"{role_word(last.role)}, {moment_words(last.at)}",
+        "asked": listed([role_word(last.role), moment_words(last.at)]),
         "words": query.words,
     }
 
 
 def _unsigned(records: Records, subjects: set[str]) -> list[dict[str, Any]]:
-    """Filled-in forms that wait for a signature: wanted by the study file, or voided."""
-    found = []
-    for form in records.study.forms:
-        for key in records.instances(form.id):
-            if key.kind == "subject" and key.about not in subjects:
-                continue
-            if unsigned(records, key) or form_state(records, key).void:
-                found.append(form_line(records, key))
-    return found
+    """Forms that wait for a signature, but those about subjects of other sites."""
+    return [
+        form_line(records, key)
+        for key in awaiting_signature(records)
+        if key.kind != "subject" or key.about in subjects
+    ]
 
 
 def rule_line(state: StoppingState) -> dict[str, Any]:
@@ -282,11 +292,15 @@ def _new_fault(records: Records, person: Person, about: str, site: str, day: dat
         return _("Subject %(about)s is in the trial already; open it from the list.") % {
             "about": about
         }
-    if name_fault(about) or "/" in about or about in (".", "..") or len(about) > 40:
-        return _(
-            "A number of at most 40 letters and digits is needed, without a slash; correct it."
-        )
-    return ""
+    return "" if is_number(about) else number_wanted()
+
+
+def number_wanted() -> str:
+    """What a number of a subject, donor or lot looks like, in words."""
+    return _(
+        "A number is 1 to 40 letters, digits, hyphens, dots or underscores, and begins with a letter or "
+        "digit, as 012; correct it."
+    )
 
 
 # -- one subject ----------------------------------------------------------------------------------
@@ -332,7 +346,7 @@ def subject(request: HttpRequest, about: str) -> HttpResponse:
                     "end": day_words(e.end),
                     "grade": "" if e.grade is None else str(e.grade),
                     "serious": e.serious,
-                    "related": {True: _("yes"), False: _("no"), None: ""}[e.related],
+                    "related": {True: _("related"), False: _("not related"), None: ""}[e.related],
                     "outcome": e.outcome or "",
                 }
                 for e, key in zip(events, keys, strict=True)
@@ -357,6 +371,16 @@ def _facts(records: Records, about: str) -> list[tuple[str, str]]:
     return found
 
 
+def decided_on(decision: Entry) -> str:
+    """The hash of the evidence that the decision to enrol was signed on."""
+    return str(json.loads(decision.value or "{}").get("hash", ""))
+
+
+def evidence_changed() -> str:
+    """That a decision rests on other evidence than stands now."""
+    return _("the evidence changed after the decision, which stands as it was taken")
+
+
 def _screening_line(records: Records, about: str) -> dict[str, str]:
     state = subject_state(records, about)
     results = state.assessment.results
@@ -372,12 +396,14 @@ def _screening_line(records: Records, about: str) -> dict[str, str]:
         if decision
         else _("not signed")
     )
+    if decision and decided_on(decision) != assessment_hash(state.assessment):
+        signed = listed([signed, evidence_changed()], "; ")
     name = {"eligible": "met", "not eligible": "not met"}.get(state.assessment.decision, "unknown")
     return {
         "url": reverse("screening", args=[about]),
         "state": name,
         "word": word(state.assessment.decision),
-        "words": f"{', '.join(counts)}; {signed}",
+        "words": listed([listed(counts), signed], "; "),
     }
 
 
@@ -398,8 +424,7 @@ def _visit_line(
     if row.missed is not None:
         note = str(MISSED.get(row.missed.reason, row.missed.reason))
     elif state.out_of_window:
-        side = _("%(n)d days late") if state.out_of_window > 0 else _("%(n)d days early")
-        note = f"{word('out of window')}, {side % {'n': abs(state.out_of_window)}}"
+        note = late_words(state.out_of_window)
     closed = [
         w
         for f in visit.forms
@@ -410,7 +435,7 @@ def _visit_line(
         "id": visit.id,
         "label": visit.label,
         "target": day_words(state.target),
-        "window": _window(row),
+        "window": window_words(row),
         "done": day_words(state.done_on),
         "state": row.word,
         "word": word(row.word),
@@ -544,7 +569,7 @@ def _plot(id: str, title: str, unit: str, readings: Sequence[Reading]) -> dict[s
                 "url": "",
             }
         )
-    told = ", ".join(f"{p['value']} ({p['visit']})" for p in points)
+    told = listed(f"{p['value']} ({p['visit']})" for p in points)
     return {
         "id": id,
         "title": title,

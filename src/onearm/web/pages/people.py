@@ -32,21 +32,21 @@ from onearm.web.calendars import read_date
 from onearm.web.models import Invitation
 from onearm.web.pages.oversight import _safe
 from onearm.web.place import place
+from onearm.web.words import EVENTS, in_language, lines_of, listed, moment_words, role_word
 from onearm.web.words import ROLES as ROLE_WORDS
-from onearm.web.words import in_language, lines_of, moment_words, role_word
 
 
 def _right_words(right: Right) -> str:
     site = right.site or _("every site")
     until = _(", until %(day)s") % {"day": right.until.isoformat()} if right.until else ""
-    return f"{role_word(right.role)}, {site}{until}"
+    return f"{listed([role_word(right.role), site])}{until}"
 
 
 @needs("manage people")
 def people(request: HttpRequest) -> HttpResponse:
     """Everybody with an account, and a link for somebody new."""
     snapshot = place().records().snapshot
-    link, error = "", ""
+    link, error, user, full = "", "", "", ""
     if request.method == "POST":
         user, full = request.POST.get("user", "").strip(), request.POST.get("name", "").strip()
         if not full or len(full) > 150:
@@ -70,7 +70,13 @@ def people(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "onearm/people.html",
-        {"rows": rows, "link": link, "error": error, "register_url": reverse("register")},
+        {
+            "rows": rows,
+            "link": link,
+            "error": error,
+            "typed": {"user": user, "name": full} if error else {},
+            "register_url": reverse("register"),
+        },
         status=422 if error else 200,
     )
 
@@ -125,7 +131,7 @@ def person(request: HttpRequest, user: str) -> HttpResponse:
 
 def _event(entry: Entry) -> dict[str, str]:
     return {
-        "what": f"{entry.key.form.lower()}: {entry.key.item}",
+        "what": str(EVENTS.get(entry.key.item, entry.key.item)),
         "value": in_language(entry.words),
         "by": entry.by,
         "at": moment_words(entry.at),

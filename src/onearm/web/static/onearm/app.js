@@ -140,7 +140,8 @@
         if (!answer.ok) throw new Error(String(answer.status));
         touch();
         const told = await answer.json().catch(() => ({}));
-        state.textContent = state.dataset.kept.replace("TIME", told.kept ?? clock(new Date()));
+        const kept = told.kept ?? clock(new Date()); // empty: nothing differs from the record
+        state.textContent = kept && state.dataset.kept.replace("TIME", kept);
         state.classList.remove("failed");
       } catch {
         dirty = true;
@@ -150,7 +151,8 @@
     };
     const soon = later(DRAFT_AFTER, () => keepDraft());
     const bar = form.querySelector(".save-bar");
-    const typed = () => {
+    const typed = (event) => {
+      if (event.target.form !== form) return; // a query's words stand among the items, and are sent by themselves
       dirty = true;
       bar.classList.add("live"); // from now on in sight, wherever the page is scrolled
       soon();
@@ -222,9 +224,9 @@
         let told = plain === text ? "" : plain;
         if (url && text) {
           const answer = await fetch(`${url}?text=${encodeURIComponent(text)}`, { credentials: "same-origin" }).catch(() => null);
-          if (answer?.ok) told = await answer.text();
+          if (answer?.ok) told = (await answer.json()).text;
         }
-        if (text === input.value.trim()) show(input, told);
+        if (text === input.value.trim()) show(input, told === text ? "" : told);
       };
       input.addEventListener("input", later(300, ask));
     });
