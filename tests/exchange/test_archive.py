@@ -64,6 +64,11 @@ def conduct(study: Study, ledger: Ledger) -> None:
     record(Draft(Key("study", "investigator-2", "RIGHTS", "investigator@"), "granted"))
     seq = record(Draft(item_key(signed[0], "UWBC"), "77177", "/[HPF]", reason="counted again"))
     ledger.redact(seq, reason="names a person", **who)
+    taken = {"hash": "ab" * 32, "name": "The investigator", "at": "2018-12-30T12:30:00+03:30"}
+    enrolment = {"kind": "subject", "about": first, "form": "@enrolment"}
+    record(Draft(Key(**enrolment, item="@decision"), json.dumps(taken), reason="all criteria met"))
+    excepted = {**taken, "stood": "unknown"}
+    record(Draft(Key(**enrolment, item="@exception.I2"), json.dumps(excepted), reason="agreed"))
     struck = now().instances("LABS", about=second)[0]
     record(Draft(mark_key(struck, "struck"), "yes", reason="of another patient"))
 
@@ -219,6 +224,13 @@ def test_signatures_are_shown_valid_or_void_in_words(first: str, unpacked: Path)
     assert "Signed as responsibility: The investigator (investigator), 2018-12-30T12:30" in second
     assert "signed by The investigator at 2018-12-30T12:30:00+03:30" in second
     assert "form marked complete" in second
+
+
+def test_the_decision_to_enrol_and_exceptions_are_told_in_words(first: str) -> None:
+    signed = "by The investigator at 2018-12-30T12:30:00+03:30"
+    assert f"enrolment signed {signed}" in first
+    assert f"exception to criterion I2 signed {signed}; it was unknown" in first
+    assert "abab" not in first
 
 
 def test_queries_marks_and_rights_are_words(first: str, unpacked: Path) -> None:

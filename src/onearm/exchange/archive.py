@@ -391,6 +391,16 @@ class Trail:
                 f"signed by {told.get('name', '')} at {told.get('at', '')}: {meaning} "
                 f"({MEANINGS.get(meaning, meaning)})"
             )
+        if mark == "decision":
+            told = _read(value)
+            by = f"{told.get('name', '')} at {told.get('at', '')}"
+            return f"enrolment signed by {by}" if told else f"enrolment: {value}"
+        if mark.startswith("exception."):
+            told = _read(value)
+            return (
+                f"exception to criterion {mark.partition('.')[2]} signed by {told.get('name', '')} "
+                f"at {told.get('at', '')}; it was {told.get('stood', '')}"
+            )
         if match := _QUERY.fullmatch(key.item):
             said = QUERY_WORDS.get(value, value)
             return f"query {match[2]} at {self.label(key.form, match[1])} {said}: {reason}"

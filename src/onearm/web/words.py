@@ -266,6 +266,11 @@ def day_words(day: date | str | None) -> str:
     return show_date(str(day), get_language() or "en")
 
 
+def zoned_words(at: str) -> str:
+    """A time of the clock on the wall with its zone, as a signature holds it: ``2026-11-22 13:00:05 UTC+03:30``."""
+    return f"{at[:10]} {at[11:19]} UTC{at[19:]}".removesuffix("+00:00") if at else ""
+
+
 def moment_words(at: str) -> str:
     """A time of the ledger, UTC, with its zone: ``2026-11-22 09:30 UTC``."""
     return f"{at[:10]} {at[11:16]} UTC"

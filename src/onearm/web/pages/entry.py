@@ -67,6 +67,7 @@ from onearm.web.words import (
     moment_words,
     role_word,
     word,
+    zoned_words,
 )
 
 STEPS = ("saved", "complete", "verified", "signed", "locked")
@@ -334,7 +335,7 @@ def _page(
                 "words": MEANINGS[s.meaning],
                 "name": s.name,
                 "role": role_word(s.role),
-                "at": s.at,
+                "at": zoned_words(s.at),
                 "valid": s.valid,
                 "why_void": in_language(s.why_void),
             }
@@ -369,7 +370,7 @@ def _visit(records: Records, key: FormKey, day: date) -> dict[str, Any] | None:
     if key.kind != "subject":
         return None
     if not key.visit:
-        told = {"target": "", "window": "", "state": "unplanned", "word": ""}
+        told = {"target": "", "window": (), "state": "unplanned", "word": ""}
         return (
             {"label": unplanned_label(key.repeat), **told} if unplanned(records, key.form) else None
         )
@@ -383,7 +384,7 @@ def _visit(records: Records, key: FormKey, day: date) -> dict[str, Any] | None:
         None,
     )
     if row is None:
-        return {"label": visit.label, "target": "", "window": "", "state": "planned", "word": ""}
+        return {"label": visit.label, "target": "", "window": (), "state": "planned", "word": ""}
     state = row.state
     return {
         "label": visit.label,
@@ -575,7 +576,7 @@ def _item(
         "radio": item.type == "choice" and len(choices) <= 5,
         "required": item.id in {i.id for i in asked(records, key)},
         "help": f"{item.range[0]:g} – {item.range[1]:g}" if item.range else "",
-        "other_date": day_words(value) if item.type == "date" and len(value) == 10 else "",
+        "other_date": _other_date(item, value),
         "hidden": hidden,
         "identifying": item.identifying,
         "errors": [in_language(p.message) for p in problems if p.severity == "error"],
@@ -592,6 +593,12 @@ def _item(
         "versions": [_version(item, v) for v in reversed(versions[-VERSIONS:])],
         "queries": [_thread(q, may) for q in asked_here if q.item == item.id],
     }
+
+
+def _other_date(item: Item, value: str) -> str:
+    """A typed date in the calendars of the language, where that says more than the box."""
+    told = day_words(value) if item.type == "date" and len(value) == 10 else ""
+    return "" if told == value else told
 
 
 def _choices(item: Item) -> list[tuple[str, str]]:

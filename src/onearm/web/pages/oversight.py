@@ -69,6 +69,7 @@ from onearm.web.words import (
     moment_words,
     role_word,
     word,
+    zoned_words,
 )
 
 ROWS = 100
@@ -130,7 +131,9 @@ def screening(request: HttpRequest, about: str) -> HttpResponse:
                 "word": word(state.word),
                 "site": site,
             },
-            "as_of": day_words(assessment.reference),
+            "as_of": _("time limits count back from %(day)s") % {"day": day_words(assessment.reference)}
+            if assessment.reference
+            else "",
             "groups": [
                 {"title": title, "criteria": [c for r, c in told if r.inclusion is side]}
                 for title, side in ((_("Inclusion"), True), (_("Exclusion"), False))
@@ -180,7 +183,7 @@ def _criterion(
             "reason": exception.reason,
             "name": told.get("name", exception.by),
             "role": role_word(exception.role),
-            "at": told.get("at", ""),
+            "at": zoned_words(told.get("at", "")),
         }
         if exception
         else None,
@@ -229,7 +232,7 @@ def _decision(entry: Entry | None, now: str) -> dict[str, Any] | None:
         "words": word("enrolled"),
         "name": told.get("name", entry.by),
         "role": role_word(entry.role),
-        "at": told.get("at", ""),
+        "at": zoned_words(told.get("at", "")),
         "changed": "" if decided_on(entry) == now else evidence_changed(),
     }
 

@@ -150,11 +150,11 @@ def _waiting(row: VisitRow, day: date) -> dict[str, Any] | None:
     }
 
 
-def window_words(row: VisitRow) -> str:
-    """The window of a visit in the calendars of the language; ``""`` without an infusion date."""
+def window_words(row: VisitRow) -> tuple[str, ...]:
+    """First and last day of a visit's window in the calendars of the language; none without an infusion."""
     if row.state.opens is None or row.state.closes is None:
-        return ""
-    return f"{day_words(row.state.opens)} – {day_words(row.state.closes)}"
+        return ()
+    return day_words(row.state.opens), day_words(row.state.closes)
 
 
 def _query_line(records: Records, query: Query) -> dict[str, Any]:
