@@ -712,3 +712,26 @@ def test_rows_are_numbered_one_by_one(trial) -> None:
     far = [Draft(replace(drafts[0].key, repeat=n), "Rash") for n in (9_999, 10_000)]
     found = check_drafts(trial.study, far, trial.snapshot, today=TODAY)
     assert [(p.id, "at most 9999" in p.message) for p in found] == [("repeat.number", True)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [
+        ("2017-02-05", "2017-02-01", "ends on 2017-02-01, before it began, 2017-02-05"),
+        ("2017-02-05", "2017-01", "ends on 2017-01, before it began, 2017-02-05"),
+        ("2017-02", "2016", "ends on 2016, before it began, 2017-02"),
+        ("2017-02-05", "2017-02-05", None),
+        ("2017-02-05", "2017-02", None),  # some day of February from the 5th on
+        ("2017-02-05", "2017", None),
+        ("2017", "2017-01-01", None),
+        ("2017-02-05", None, None),
+        (None, "2017-02-01", None),
+    ],
+)
+def test_an_event_that_ends_before_it_began_is_a_warning(
+    trial, start: str | None, end: str | None, told: str | None
+) -> None:
+    trial.put("S1", "", "AE", AETERM="Fever", AESTDT=start, AEENDT=end)
+    found = found_in(trial, "date.order")
+    assert [p.message for p in found] == ([told] if told else [])
+    assert all((p.severity, p.where) == ("warning", "subject S1, AE.AEENDT") for p in found)

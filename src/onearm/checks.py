@@ -18,7 +18,7 @@ from onearm.dates import PartialDate, study_day
 from onearm.errors import DateError, LedgerError, OnearmError, Problem, words_of
 from onearm.ledger import Draft, Key, Snapshot
 from onearm.ledger.entries import check_drafts as check_ledger_drafts
-from onearm.records import LARGEST, FormKey, Records, is_conduct, parse_value
+from onearm.records import LARGEST, Datum, FormKey, Records, is_conduct, parse_value
 from onearm.sentences import sentence, term
 from onearm.study import Form, Item, Study, Visit
 from onearm.units import convert
@@ -630,6 +630,7 @@ def check_records(records: Records, today: date | None = None) -> list[Problem]:
     return [
         *_unread(records),
         *_value_warnings(records),
+        *_date_orders(records),
         *_holes(records),
         *_open_scores(records),
         *_windows(records, today),
@@ -664,6 +665,31 @@ def _value_warnings(records: Records) -> list[Problem]:
                     for p in _content_problems(records.study, draft, None)
                 ]
     return problems
+
+
+def _date_orders(records: Records) -> list[Problem]:
+    """Rows that end before they begin."""
+    forms = [f for f in records.study.forms if any(i.role == "end date" for i in f.all_items)]
+    keys = [key for form in forms for key in records.instances(form.id)]
+    return [problem for key in keys if (problem := date_order(records, key))]
+
+
+def date_order(records: Records, key: FormKey) -> Problem | None:
+    """What speaks against the two dates of a filled-in form: it ends before it can have begun."""
+    roles = records.by_role(key)
+    start, end = (_dated(roles.get(role)) for role in ("start date", "end date"))
+    if start is None or end is None or end.impute("last")[0] >= start.impute("first")[0]:
+        return None
+    told = sentence("ends on {end}, before it began, {start}", end=str(end), start=str(start))
+    return Problem("date.order", told, "warning", key_words(roles["end date"].entry.key))
+
+
+def _dated(datum: Datum | None) -> PartialDate | None:
+    """A recorded date, whole or partial; None where there is none that can be read."""
+    try:
+        return PartialDate(datum.entry.value) if datum and datum.entry.value else None
+    except DateError:
+        return None
 
 
 def _holes(records: Records) -> list[Problem]:

@@ -792,3 +792,23 @@ def test_a_refused_invitation_keeps_what_was_typed(client_of: Client) -> None:
     page = client_of("administrator-a").post("/people/", {"user": "new person", "name": ""})
     assert page.status_code == 422
     assert 'value="new person"' in page.content.decode()
+
+
+def test_an_event_that_ends_before_it_began_is_saved_with_a_warning_at_its_end(
+    about: str, client_of: Client
+) -> None:
+    client, page = client_of("coordinator-a"), url(about, "AE", "-")
+    told = {"v-AETERM": "Fever", "v-AESTDT": "2026-05-06", "v-AEENDT": "2026-05-01", "do": "save"}
+    assert client.post(page, told).status_code == 302
+    text = client.get(page).content.decode()
+    item = text.split('data-item="AEENDT"')[1].split('data-item="')[0]
+    assert "before it began" in item
+
+
+def test_at_a_field_a_lacking_reason_is_told_without_the_codes_of_the_place(
+    about: str, client_of: Client
+) -> None:
+    boxes = {"v-URBC": "13", "seen-URBC": seen(about, "URBC"), "do": "save"}
+    text = client_of("coordinator-a").post(url(about, "URINE"), boxes).content.decode()
+    assert "&#x27;12 /[HPF]&#x27; is recorded; a change needs a reason" in text
+    assert "URINE.URBC" not in text

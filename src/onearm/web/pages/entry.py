@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from onearm.checks import applies, asked, check_drafts
+from onearm.checks import applies, asked, check_drafts, date_order
 from onearm.conduct import (
     FormState,
     Person,
@@ -34,12 +34,12 @@ from onearm.conduct import (
     unsigned,
     visit_rows,
 )
-from onearm.errors import ConductError, OnearmError, StudyError
+from onearm.errors import ConductError, OnearmError, Problem, StudyError
 from onearm.instruments import INSTRUMENTS
 from onearm.ledger import Draft, Entry, Key, StaleError
 from onearm.ledger.entries import number_seen
 from onearm.records import CONDUCT, FormKey, Records
-from onearm.sentences import term
+from onearm.sentences import sentence, term
 from onearm.study import Form, Item
 from onearm.web.access import needs, person_now, person_of, posted_from, site_shown
 from onearm.web.accounts import confirm_identity, has_second_factor
@@ -551,6 +551,8 @@ def _item(
         draft = Draft(at, saved.value, saved.unit)
         found = check_drafts(records.study, [draft], records.snapshot)
         warnings = [in_language(p.message) for p in found if p.id == "value.range"]
+    if page is None and item.role == "end date" and (order := date_order(records, key)):
+        warnings.append(in_language(order.message))
     choices = _choices(item)
     versions = place().ledger.history(at) if saved else []
     hidden = ""
@@ -579,7 +581,7 @@ def _item(
         "other_date": _other_date(item, value),
         "hidden": hidden,
         "identifying": item.identifying,
-        "errors": [in_language(p.message) for p in problems if p.severity == "error"],
+        "errors": [_at_field(p, saved) for p in problems if p.severity == "error"],
         "warnings": [
             {"text": text, "confirmed": _confirmed(records, at, saved), "words": ""}
             for text in warnings
@@ -593,6 +595,14 @@ def _item(
         "versions": [_version(item, v) for v in reversed(versions[-VERSIONS:])],
         "queries": [_thread(q, may) for q in asked_here if q.item == item.id],
     }
+
+
+def _at_field(problem: Problem, saved: Entry | None) -> str:
+    """What is wrong, in words for a field: the place need not be said there."""
+    if problem.id == "reason.missing" and saved is not None:
+        told = sentence("'{words}' is recorded; a change needs a reason", words=saved.words)
+        return in_language(told)
+    return in_language(problem.message)
 
 
 def _other_date(item: Item, value: str) -> str:
