@@ -162,7 +162,13 @@ def test_a_one_time_link_serves_once_and_asks_a_good_password(browser: Any) -> N
 
     link = f"/invitation/{Invitation.issue('invited-1', 'Invited (test)')}/"
     boxes = {"user_name": "invited-1", "full_name": "Invited (test)"}
-    for password in ("short", "password1234", "invited-1invited"):
+    for password in (
+        "short",
+        "password1234",
+        "invited-1invited",
+        "my OneArm secret",
+        "of ln-msc-2018!",
+    ):
         answer = browser.post(link, {**boxes, "password": password, "again": password})
         assert answer.status_code == 422
     assert (
@@ -476,10 +482,13 @@ def open_enrolment(browser: Any) -> None:
 def test_setting_a_second_factor_is_entered_and_its_secret_is_not(browser: Any) -> None:
     from allauth.mfa.models import Authenticator
     from allauth.mfa.totp.internal import auth
+    from django.test import Client
 
     from onearm.web.place import place
 
     user = new_user(Right("investigator", "A"), factor=False)
+    elsewhere = Client()
+    sign_in(elsewhere, user)
     sign_in(browser, user)
     open_enrolment(browser)
     secret = browser.session[auth.SECRET_SESSION_KEY]
@@ -489,6 +498,9 @@ def test_setting_a_second_factor_is_entered_and_its_secret_is_not(browser: Any) 
     assert browser.post("/account/2fa/totp/activate/", {"code": given}).status_code == 302
     assert events(user)[-2:] == ["second factor set", "recovery codes set"]
     assert browser.get("/").status_code == 200
+    assert elsewhere.get("/")["Location"].startswith(
+        "/account/login/"
+    )  # signed in before it was set
     assert browser.get("/account/2fa/recovery-codes/").status_code == 200
     found = Authenticator.objects.get(user__username=user, type="recovery_codes")
     codes = found.wrap().get_unused_codes()

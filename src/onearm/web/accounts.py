@@ -226,6 +226,8 @@ def _record_own(authenticator: Any, what: str) -> None:
     codes = authenticator.type == Authenticator.Type.RECOVERY_CODES
     kind = "recovery codes" if codes else "second factor"
     record_event(f"{kind} {what}", request.user.get_username(), request, what)
+    if not codes:
+        end_sessions(request.user, but=request.session.session_key or "")
 
 
 def end_expired() -> None:
@@ -242,11 +244,30 @@ def end_expired() -> None:
                 record_event("timed out", user.get_username(), None, f"at rest until {at}", SYSTEM)
 
 
-def end_sessions(user: Any) -> None:
-    """Throw away the sessions of an account, wherever it is signed in."""
-    for session in Session.objects.all():
+def end_sessions(user: Any, but: str = "") -> None:
+    """Throw away the sessions of an account, wherever it is signed in, but the one that is named."""
+    for session in Session.objects.exclude(session_key=but):
         if session.get_decoded().get("_auth_user_id") == str(user.pk):
             session.delete()
+
+
+# -- passwords ------------------------------------------------------------------------------------
+
+
+class NoWordsOfTheTrial:
+    """A password that holds the name of the program, the study or a site is the first to be tried."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        """Refuse it."""
+        here = place()
+        sites = {e.site for e in here.records().snapshot.entries}
+        plain = password.casefold()
+        if any(w.casefold() in plain for w in ("onearm", here.study.id, *sites) if len(w) > 3):
+            raise ValidationError(self.get_help_text())
+
+    def get_help_text(self) -> str:
+        """What is expected."""
+        return str(_("The password must not hold the name of the program, the study or a site."))
 
 
 # -- identity again -------------------------------------------------------------------------------

@@ -144,6 +144,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "onearm.web.accounts.NoWordsOfTheTrial"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "today"

@@ -114,10 +114,10 @@ def form(
     site = site_for(request, records, key)
     if request.method != "POST":
         kept = PageDraft.of(request.user, key)
-        boxes = json.loads(kept.boxes) if kept else {}
-        if not _differs(records, key, boxes):
-            kept = None
-        return _page(request, records, key, site, boxes=boxes if kept else None, kept=kept)
+        boxes = json.loads(kept.boxes) if kept else None
+        if boxes is not None and not _differs(records, key, boxes):
+            kept = boxes = None
+        return _page(request, records, key, site, boxes=boxes, kept=kept)
     return _save(request, records, key, site, complete=request.POST.get("do") == "complete")
 
 
