@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from onearm.dates import PartialDate, study_day
@@ -119,6 +120,7 @@ def _name_problems(
 _UNSEEN = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
+@lru_cache(maxsize=65_536)  # each save with a new name asks it of every name
 def _read_as(name: str) -> str:
     """An identifier as it is read aloud: capitals and kinds of digits make no difference."""
     digits = "".join(str(unicodedata.digit(c, c)) for c in unicodedata.normalize("NFKC", name))
