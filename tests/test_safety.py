@@ -297,25 +297,33 @@ def test_before_anybody_is_treated_the_prior_speaks_and_nothing_stops(trial) -> 
 
 
 @pytest.mark.parametrize(
-    ("other", "count"),
+    ("other", "count", "unknown"),
     [
-        ({"AEGRADE": "3"}, 1),
-        ({"AEGRADE": "2"}, 0),
-        ({"AEGRADE": None}, 1),
-        ({"AEREL": None, "AEGRADE": "4"}, 1),
-        ({"AEREL": None, "AEGRADE": "2"}, 0),
-        ({"AEREL": False, "AEGRADE": None}, 0),
-        ({"AEGRADE": "4", "AESTDT": "2017-01-08"}, 0),
-        ({"AEGRADE": "4", "AESTDT": None}, 1),
+        ({"AEGRADE": "3"}, 1, 0),
+        ({"AEGRADE": "2"}, 0, 0),
+        ({"AEGRADE": None}, 1, 1),
+        ({"AEREL": None, "AEGRADE": "4"}, 1, 1),
+        ({"AEREL": None, "AEGRADE": "2"}, 0, 0),
+        ({"AEREL": False, "AEGRADE": None}, 0, 0),
+        ({"AEGRADE": "4", "AESTDT": "2017-01-08"}, 0, 0),
+        ({"AEGRADE": "4", "AESTDT": None}, 1, 1),
     ],
 )
 def test_what_may_meet_the_stopping_rule_counts_and_what_cannot_does_not(
-    trial, other, count: int
+    trial, other, count: int, unknown: int
 ) -> None:
     treat(trial, *NINE)
     event(trial, **other)
     (state,) = stopping_states(trial.records)
-    assert state.count == count
+    assert (state.count, state.unknown) == (count, unknown)
+
+
+def test_a_subject_with_a_certain_event_and_an_uncertain_one_is_certain(trial) -> None:
+    treat(trial, *NINE)
+    event(trial, repeat=1, AEGRADE=None)
+    event(trial, repeat=2, AEGRADE="4")
+    (state,) = stopping_states(trial.records)
+    assert (state.count, state.unknown) == (1, 0)
 
 
 def test_a_screen_failure_neither_stops_the_trial_nor_dilutes_it(trial) -> None:

@@ -228,11 +228,13 @@ class StoppingState:
 
     ``probability`` is the posterior probability that the event's rate exceeds the rule's limit, given
     ``count`` of ``of`` treated; the rule asks to stop when it exceeds the rule's threshold. An event whose
-    grade or relation is not recorded counts as meeting the rule (the cautious reading).
+    grade, relation or start is not recorded counts as meeting the rule (the cautious reading); ``unknown``
+    of the ``count`` are counted for such events only.
     """
 
     rule: StoppingRule
     count: int
+    unknown: int
     of: int
     probability: float
     stop: bool
@@ -245,11 +247,20 @@ def stopping_states(records: Records) -> tuple[StoppingState, ...]:
 
 
 def _stopping(records: Records, rule: StoppingRule) -> StoppingState:
-    hits = [e for e in emergent(records) if event_matches(rule.event, e) is not False]
-    row = count_events(rule.id, hits, records.treated)
+    truths = [(e, event_matches(rule.event, e)) for e in emergent(records)]
+    row = count_events(rule.id, [e for e, true in truths if true is not False], records.treated)
+    sure = count_events(
+        rule.id, [e for e, true in truths if true and e.emergent], records.treated
+    ).subjects
     probability = beta_binomial(row.subjects, row.of, rule.prior).probability_above(rule.limit)
     return StoppingState(
-        rule, row.subjects, row.of, probability, probability > rule.probability, row.seqs
+        rule,
+        row.subjects,
+        row.subjects - sure,
+        row.of,
+        probability,
+        probability > rule.probability,
+        row.seqs,
     )
 
 

@@ -597,6 +597,23 @@ def test_a_visit_is_recorded_as_missed_with_its_reason_from_the_subjects_page(
     assert "Recorded as missed: The patient was ill." in told
     assert "/missed/M3/" not in told
     assert "visit M3 missed: in hospital elsewhere" in client.get("/deviations/").content.decode()
+    assert "The patient was ill" in told
+    # made up for: the visit took place after all
+    late = {"v-URDT": "2026-09-01", "v-UPROT24H": "1.1", "do": "save"}
+    assert client.post(url(about, "URINE", "M3"), late).status_code == 302
+    assert "in hospital elsewhere" not in client.get(page).content.decode()
+
+
+def test_today_says_how_many_are_counted_only_since_something_is_not_known(
+    about: str, client_of: Client
+) -> None:
+    infused(about)
+    client = client_of("coordinator-a")
+    event = {"v-AETERM": "Fever", "v-AESTDT": "2026-06-02", "v-AEGRADE": "4", "do": "save"}
+    client.post(url(about, "AE", "-"), event)
+    text = client.get("/").content.decode()
+    assert "of them counted since grade, relation or start is not recorded" in text
+    assert '<i class="open">' in text
 
 
 @pytest.mark.parametrize(

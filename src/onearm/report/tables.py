@@ -780,7 +780,9 @@ def stopping_table(results: Results) -> Table:
             s.rule.id,
             f"{s.rule.event}: posterior P(rate > {percent(s.rule.limit, 0)}) > {number(s.rule.probability, 2)}, "
             f"prior Beta({s.rule.prior[0]:g}, {s.rule.prior[1]:g})",
-            Cell(f"{s.count} of {s.of}", SAFETY),
+            Cell(
+                f"{s.count} of {s.of}" + (f" ({s.unknown} not known)" if s.unknown else ""), SAFETY
+            ),
             Cell(number(s.probability, 3), SAFETY),
             Cell("stop" if s.stop else "go on", "", "bad" if s.stop else "good"),
         )

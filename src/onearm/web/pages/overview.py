@@ -194,6 +194,12 @@ def rule_line(state: StoppingState) -> dict[str, Any]:
         None,
     )
     told = _("%(count)d of %(of)d treated") % {"count": state.count, "of": state.of}
+    if state.unknown:
+        told += " " + ngettext(
+            "(%(n)d of them counted since grade, relation or start is not recorded)",
+            "(%(n)d of them counted since grade, relation or start is not recorded)",
+            state.unknown,
+        ) % {"n": state.unknown}
     if bound is not None and state.of:
         told += "; " + _("with %(of)d treated the rule stops at %(k)d or more") % {
             "of": state.of,
@@ -210,7 +216,10 @@ def rule_line(state: StoppingState) -> dict[str, Any]:
         "state": name,
         "word": word(name),
         "words": told + ".",
-        "cells": ["full" if i < state.count else "empty" for i in range(bound or 0)],
+        "cells": [
+            "full" if i < state.count - state.unknown else "open" if i < state.count else "empty"
+            for i in range(bound or 0)
+        ],
         "url": reverse("events"),
     }
 
@@ -421,7 +430,7 @@ def _visit_line(
                 forms.append(form_line(records, key, asked))
     empty = state.done_on is None and all(f["state"] == "empty" for f in forms)
     note = ""
-    if row.missed is not None:
+    if row.word == "missed" and row.missed is not None:
         note = str(MISSED.get(row.missed.reason, row.missed.reason))
     elif state.out_of_window:
         note = late_words(state.out_of_window)
