@@ -9,7 +9,17 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 from onearm.web import accounts
-from onearm.web.pages import amendments, entry, oversight, overview, people
+from onearm.web.pages import (
+    amendments,
+    audit,
+    cuts,
+    entry,
+    events,
+    overview,
+    people,
+    products,
+    screening,
+)
 
 FORM = "form/<str:kind>/<str:about>/<str:visit>/<str:form>/<int:repeat>/"
 FREE = ("invited", "ping", "set_language")
@@ -29,9 +39,9 @@ urlpatterns = [
     path("", overview.today, name="today"),
     path("subjects/", overview.subjects, name="subjects"),
     path("subject/<str:about>/", overview.subject, name="subject"),
-    path("subject/<str:about>/screening/", oversight.screening, name="screening"),
-    path("subject/<str:about>/enrol/", oversight.enrol, name="enrol"),
-    path("subject/<str:about>/missed/<str:visit>/", oversight.missed, name="missed"),
+    path("subject/<str:about>/screening/", screening.screening, name="screening"),
+    path("subject/<str:about>/enrol/", screening.enrol, name="enrol"),
+    path("subject/<str:about>/missed/<str:visit>/", screening.missed, name="missed"),
     path(FORM, entry.form, name="form"),
     path(f"{FORM}draft/", entry.draft, name="draft"),
     path(f"{FORM}score/", entry.score, name="score"),
@@ -40,16 +50,16 @@ urlpatterns = [
     path(f"{FORM}query/", entry.query, name="query"),
     path(f"{FORM}history/<str:item>/", entry.history, name="history"),
     path("date/", entry.date_shown, name="date_shown"),
-    path("products/", oversight.products, name="products"),
-    path("events/", oversight.events, name="events"),
-    path("deviations/", oversight.deviations_page, name="deviations"),
-    path("audit/", oversight.audit, name="audit"),
-    path("audit.csv", oversight.audit_csv, name="audit_csv"),
-    path("cuts/", oversight.cuts, name="cuts"),
+    path("products/", products.products, name="products"),
+    path("events/", events.events, name="events"),
+    path("deviations/", events.deviations_page, name="deviations"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit.csv", audit.audit_csv, name="audit_csv"),
+    path("cuts/", cuts.cuts, name="cuts"),
     path("amendment/", amendments.upload, name="amendment"),
     path("amendment/<str:hash>/", amendments.amendment, name="amendment_shown"),
     path("versions/<str:hash>/", amendments.version, name="version"),
-    path("lock/", oversight.lock_all, name="lock"),
+    path("lock/", cuts.lock_all, name="lock"),
     path("people/", people.people, name="people"),
     path("people/register/", people.register, name="register"),
     path("people/register.csv", people.register_csv, name="register_csv"),

@@ -1,1 +1,1 @@
-"""The pages, by what a person comes for: overview, entry, oversight, people."""
+"""The pages, a file for each that a person comes for; overview holds what several of them show."""

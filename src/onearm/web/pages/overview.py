@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -28,6 +29,7 @@ from onearm.conduct import (
     subject_state,
     visit_rows,
 )
+from onearm.errors import OnearmError
 from onearm.instruments import DERIVATIONS
 from onearm.ledger import Entry
 from onearm.product import exposures
@@ -42,6 +44,7 @@ from onearm.web.words import (
     day_words,
     in_language,
     late_words,
+    lines_of,
     listed,
     moment_words,
     role_word,
@@ -49,6 +52,12 @@ from onearm.web.words import (
 )
 
 WAITING = ("overdue", "due", "partial")
+
+
+def tell(request: HttpRequest, error: OnearmError) -> None:
+    """Say on the next page what an act was refused for, a line each."""
+    for line in lines_of(error):
+        messages.error(request, line)
 
 
 def form_url(key: FormKey) -> str:

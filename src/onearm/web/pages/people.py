@@ -30,7 +30,7 @@ from onearm.web.accounts import (
 )
 from onearm.web.calendars import read_date
 from onearm.web.models import Invitation
-from onearm.web.pages.oversight import _safe
+from onearm.web.pages.audit import safe_cell
 from onearm.web.place import place
 from onearm.web.words import EVENTS, in_language, lines_of, listed, moment_words, role_word
 from onearm.web.words import ROLES as ROLE_WORDS
@@ -287,7 +287,7 @@ def register_csv(request: HttpRequest) -> HttpResponse:
     for e in _register():
         role, _mark, site = e.key.item.partition("@")
         cells = (e.key.about, role, site, e.words, e.by, e.at, e.reason)
-        writer.writerow([_safe(cell) for cell in cells])
+        writer.writerow([safe_cell(cell) for cell in cells])
     record_event("export", person_of(request).user, request, "register of rights as CSV")
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="register-of-rights.csv"'
