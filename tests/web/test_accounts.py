@@ -786,3 +786,23 @@ def test_a_fault_of_our_own_tells_nothing_of_the_inside(
     assert answer.status_code == 500
     assert "Something went wrong" in answer.content.decode()
     assert "inside" not in answer.content.decode().replace("fault in itself", "")
+
+
+def test_a_right_that_is_refused_stands_again_in_its_boxes_and_no_role_is_chosen_before(
+    client_of: Callable[[str], Any],
+) -> None:
+    user = new_user(Right("monitor", "A"), factor=False)
+    client = client_of("administrator-a")
+    asked = {"do": "grant", "role": "statistician", "site": "A", "until": "nonsense"}
+    refused = client.post(f"/people/{user}/", asked)
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert '<option value="statistician" selected>' in page
+    assert 'name="site" value="A"' in page
+    assert 'name="until" value="nonsense"' in page
+    fresh = client.get(f"/people/{user}/").content.decode()
+    assert '<select id="g-role" name="role"><option value="">' in fresh
+    assert (
+        client.post(f"/people/{user}/", {"do": "grant", "role": "", "site": ""}).status_code == 422
+    )
+    assert events(user) == []

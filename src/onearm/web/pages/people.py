@@ -85,7 +85,9 @@ def _new_link(request: HttpRequest, user: str, full: str, what: str) -> str:
     """A one-time link, entered as made."""
     with together():
         token = Invitation.issue(user, full)
-        record_event(what, user, request, "one-time link made", by=person_of(request).user)
+        why = request.POST.get("reason", "").strip()
+        told = f"one-time link made: {why}" if why else "one-time link made"
+        record_event(what, user, request, told, by=person_of(request).user)
     return request.build_absolute_uri(reverse("invited", args=[token]))
 
 
@@ -95,17 +97,17 @@ def person(request: HttpRequest, user: str) -> HttpResponse:
     found: Any = account_of(user)
     if found is None or found.get_username() != user:
         raise Http404
-    link = ""
+    link = error = ""
     if request.method == "POST" and request.POST.get("do") == "new link":
-        if error := _above(request, found):
-            messages.error(request, error)
-        else:
+        error = _above(request, found)
+        if not error:
             link = _new_link(request, user, found.get_full_name(), "new password allowed")
     elif request.method == "POST":
         error = _change(request, found)
-        if error:
-            messages.error(request, error)
-        return HttpResponseRedirect(reverse("person", args=[user]))
+        if not error:
+            return HttpResponseRedirect(reverse("person", args=[user]))
+    if error:
+        messages.error(request, error)
     records = place().records()
     keys = [e.key for e in records.snapshot.about("study", user)]
     entries = sorted((e for k in keys for e in place().ledger.history(k)), key=lambda e: e.seq)
@@ -124,8 +126,11 @@ def person(request: HttpRequest, user: str) -> HttpResponse:
                 for r in rights_of(records.snapshot, user)
             ],
             "roles": [(r, ROLE_WORDS[r]) for r in ROLES],
+            # what was refused stands again in its boxes: nobody corrects a date and gives another right
+            "typed": request.POST if error else {},
             "history": [_event(e) for e in reversed(entries)][:50],
         },
+        status=422 if error else 200,
     )
 
 
